@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine: `make book` and `make test`.
+#
+#   PYTHON=python3.12 make book       another interpreter (3.11 or later)
+#   TORCH="torch==2.13.0 --index-url ..." make setup     another build of torch, say for CUDA
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+RECIPE ?= laptop
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: setup test lint notebooks book clean
+
+setup: .venv/ready
+
+# torch comes first and alone: its build depends on the machine, and nothing after it may choose another.
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	@echo "installing torch"
+	$(PIP) $(TORCH)
+	@echo "installing the rest"
+	$(PIP) --requirement requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: setup book/_static/vendor
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+notebooks: setup
+	RECIPE=$(RECIPE) $(BIN)/doit notebooks
+
+book: setup
+	RECIPE=$(RECIPE) $(BIN)/doit book
+
+clean:
+	rm -rf .venv .doit.db* build node_modules book/_build book/executed book/_static/vendor
