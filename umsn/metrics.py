@@ -122,7 +122,7 @@ def _present(values: Tensor, area: Tensor) -> Tensor:
 
 
 def _ssim_map(a: Tensor, b: Tensor, *, volumetric: bool = False) -> Tensor:
-    """Wang et al., Eq. 13, at every window: (B, C, H, W) x 2 -> (B, C, H - 10, W - 10), or (B, C, H, W) for a volume."""
+    """Wang et al., Eq. 13, at each window: (B, C, H, W) x 2 -> (B, C, H - 10, W - 10), or (B, C, H, W) for a volume."""
     rows, columns = (_smoother(n, a, repeat=volumetric) for n in a.shape[-2:])
     colours = _smoother(a.shape[1], a, repeat=True) if volumetric else None
 
