@@ -1,0 +1,53 @@
+"""Small smooth functions on arrays of points: bumps, steps, noise. The face is a sum of these."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+#: Periodic white noise that every texture reads; fixed, so that textures differ by where they look.
+_TABLE = np.random.default_rng(20260).standard_normal((256, 256)).astype(np.float32)
+
+
+def step(low: float, high: float, x: Array) -> Array:
+    """Smooth step: 0 below ``low``, 1 above ``high`` (either way round)."""
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def bump(x: Array, y: Array, x0: float, y0: float, sx: float, sy: float) -> Array:
+    """A Gaussian hill of height 1 at (x0, y0)."""
+    return np.exp(-0.5 * (((x - x0) / sx) ** 2 + ((y - y0) / sy) ** 2))
+
+
+def noise(x: Array, y: Array) -> Array:
+    """Smooth noise of about unit deviation and unit grain at points (x, y)."""
+    x0, y0 = np.floor(x), np.floor(y)
+    fx, fy = x - x0, y - y0
+    fx, fy = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy)
+    i, j = y0.astype(np.int32) & 255, x0.astype(np.int32) & 255
+    k, m = (i + 1) & 255, (j + 1) & 255
+    top = _TABLE[i, j] * (1 - fx) + _TABLE[i, m] * fx
+    low = _TABLE[k, j] * (1 - fx) + _TABLE[k, m] * fx
+    return 1.5 * (top * (1 - fy) + low * fy)
+
+
+def clouds(x: Array, y: Array, octaves: int = 3) -> Array:
+    """Noise summed over octaves of halving grain and height, of about unit deviation."""
+    total, height = 0, 1.0
+    for octave in range(octaves):
+        total = total + height * noise(x * 2**octave + 17 * octave, y * 2**octave + 31 * octave)
+        height *= 0.55
+    return total * 0.8
+
+
+def unit(v: Array) -> Array:
+    """Vectors along axis 0 scaled to length 1."""
+    return v / np.sqrt(np.maximum((v * v).sum(0, keepdims=True), 1e-12))
+
+
+def linear(rgb: object) -> Array:
+    """Display values (sRGB, taken as a plain power of 2.2) to amounts of light."""
+    return np.asarray(rgb, np.float32) ** 2.2

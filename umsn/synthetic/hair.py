@@ -1,0 +1,208 @@
+"""Hair styles: where the roots are, which way they are combed, how long they are; and beards, brows and lashes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from umsn.synthetic.fields import Array, noise, step, unit
+from umsn.synthetic.head import Plan, lid_lines
+from umsn.synthetic.identity import Identity, stream
+from umsn.synthetic.strands import CENTRE, RADII, Strands, clumped, grow
+
+#: length, weight (pull of gravity), stiffness, spread of a clump, curl, turns, thickness of the whole, strands
+_STYLES = {
+    "buzz": (0.06, 0.0, 2.0, 0.03, 0.0, 0, 0.02, 7000),
+    "short": (0.42, 0.25, 0.9, 0.035, 0.008, 2, 0.12, 6500),
+    "swept": (0.62, 0.12, 0.9, 0.03, 0.01, 1, 0.16, 6500),
+    "curly": (0.75, 0.25, 0.9, 0.03, 0.055, 4, 0.22, 6500),
+    "afro": (0.55, 0.0, 1.2, 0.04, 0.05, 5, 0.30, 9000),
+    "bob": (1.75, 0.8, 0.7, 0.04, 0.01, 1, 0.16, 6500),
+    "long": (2.9, 0.9, 0.7, 0.045, 0.015, 2, 0.16, 6500),
+    "wavy": (2.8, 0.8, 0.75, 0.05, 0.06, 3.5, 0.22, 6500),
+    "tied": (1.0, 0.1, 0.5, 0.02, 0.004, 1, 0.06, 6500),
+    "fringe": (2.3, 0.9, 0.7, 0.04, 0.012, 1.5, 0.15, 6500),
+}
+
+
+def hairline(who: Identity, azimuth: Array) -> Array:
+    """The lowest v at which hair grows, by azimuth about the head: 0 at the front, +-pi/2 over the ears, pi behind."""
+    corner = -0.92 - 0.35 * who.recession
+    front = -1.0 - 0.045 * who.hairline - 0.16 * who.recession
+    side = 0.25 if who.masculine > 0.5 else 0.1
+    a = [0, 0.30, 0.55, 0.80, 0.98, 1.12, 1.30, 1.5, 1.8, 2.2, np.pi]
+    return np.interp(
+        np.abs(azimuth), a, [front, front + 0.01, corner, -0.66, -0.30, side - 0.2, side, -0.15, -0.1, 0.75, 1.0]
+    ).astype(np.float32)
+
+
+def _scalp(who: Identity, count: int, rng: np.random.Generator) -> Array:
+    """Roots (3, n) on the skull above the hairline, evenly spread."""
+    d = unit(rng.standard_normal((3, count * 3), dtype=np.float32))
+    p = CENTRE[:, None] + d * RADII[:, None]
+    azimuth = np.arctan2(p[0] / RADII[0], (p[2] - CENTRE[2]) / RADII[2])
+    edge = hairline(who, azimuth) + 0.035 * noise(azimuth * 14 + who.number, azimuth * 0 + who.seed % 97)
+    thin = (rng.random(count * 3) > 0.9 * who.recession * step(-1.2, -1.5, p[1])) if who.recession > 0.4 else True
+    return p[:, (p[1] < edge) & thin][:, :count]
+
+
+def guides_of(who: Identity) -> Array:
+    """The guides (3, n, t) of a person's hair style."""
+    rng = stream(who.seed, 11)
+    length, weight, stiff, _, _, _, thick, _ = _STYLES[who.hair]
+    roots = _scalp(who, 900, rng)
+    n = roots.shape[1]
+    out = unit((roots - CENTRE[:, None]) / RADII[:, None] ** 2)
+    part = who.parting
+    side = np.where(roots[0] > part * 0.9, 1, -1).astype(np.float32)
+    zero = np.zeros(n, np.float32)
+    front = step(0.1, 0.8, roots[2]) * step(-0.7, -1.05, roots[1])
+    lengths = np.full(n, length * (1 + 0.15 * who.hair_length), np.float32) * rng.uniform(0.8, 1.05, n).astype(
+        np.float32
+    )
+    if who.hair in ("bob", "long", "wavy", "fringe"):
+        comb = np.stack([side * (1.2 - 0.5 * np.abs(roots[0])), 0.4 + zero, -0.25 - 0.5 * front * (who.hair_curl > 0)])
+        if who.hair == "fringe":
+            cut = (np.abs(roots[0]) < 0.62) & (roots[2] > 0.25) & (roots[1] < -0.8)
+            comb[:, cut] = np.stack([roots[0] * 0.25, 1.0 + zero, 1.1 + zero])[:, cut]
+            lengths[cut] = (0.78 + 0.05 * who.hair_length + 0.45 * np.clip(-1.0 - roots[1], 0, 1))[cut] * rng.uniform(
+                0.92, 1.04, cut.sum()
+            )
+    elif who.hair == "tied":
+        comb = np.stack([roots[0] * 0.1, -0.15 + zero, -1.3 + zero])
+    elif who.hair == "swept":
+        comb = np.stack([0.7 * np.sign(part) + zero, -0.5 * front, -0.8 + zero])
+    elif who.hair == "short":
+        forward = who.hair_curl > 0.3
+        comb = np.stack(
+            [
+                0.5 * np.sign(part) + 0.2 * roots[0],
+                (0.5 if forward else -0.7) * front + 0.6 * (1 - front),
+                (0.5 if forward else -0.2) + zero,
+            ]
+        )
+        lengths *= 0.55 + 0.45 * step(-0.5, -1.2, roots[1])
+    else:
+        comb = out.copy()
+        if who.hair == "curly":
+            lengths *= 0.6 + 0.4 * step(0.0, -1.2, roots[1])
+    comb = comb.astype(np.float32) + 0.25 * rng.standard_normal((3, n), dtype=np.float32)
+    lift = (thick * rng.random(n, dtype=np.float32) ** 0.7)[None]
+    start = out * (0.5 if who.hair != "tied" else 0.1) + comb * 0.4
+    if who.hair in ("afro", "buzz"):
+        start = out
+    frame = None
+    if who.hair in ("bob", "long", "wavy", "fringe"):
+        free = np.zeros(n, bool) if who.hair != "fringe" else cut
+        frame = np.where(free, 0, side * (0.92 + 0.07 * rng.standard_normal(n))).astype(np.float32)
+    steps = 96 if length > 1.5 else 48 if length > 0.2 else 12
+    return grow(
+        roots,
+        start,
+        comb,
+        lengths,
+        steps,
+        weight=weight,
+        stiff=stiff,
+        lift=lift,
+        rng=rng,
+        frame=frame,
+        wiggle=0.35 if who.hair in ("afro", "curly") else 0.05,
+    )
+
+
+@lru_cache(maxsize=4)
+def hair_of(who: Identity) -> Strands | None:
+    """All strands of a person's hair, None for the bald. The same in each photograph."""
+    if who.hair == "bald":
+        return None
+    _, _, _, spread, curl, turns, _, count = _STYLES[who.hair]
+    rng = stream(who.seed, 12)
+    guides = guides_of(who)
+    curl = curl * float(np.exp(0.35 * who.hair_curl))
+    return clumped(guides, count, spread, 0.45, curl, turns, rng)
+
+
+def densified(points: Array, per_step: int) -> Array:
+    """Points (3, n, t) with ``per_step`` - 1 more between neighbours."""
+    if per_step < 2:
+        return points
+    t = points.shape[2]
+    at = np.linspace(0, t - 1, (t - 1) * per_step + 1, dtype=np.float32)
+    i = np.minimum(at.astype(np.int32), t - 2)
+    f = at - i
+    return points[:, :, i] * (1 - f) + points[:, :, i + 1] * f
+
+
+def brow_line(plan: Plan, who: Identity, x: Array) -> tuple[Array, Array]:
+    """Centre height and half thickness of a brow at x in 0 (inner end) .. 1 (tail)."""
+    arch = 0.075 + 0.025 * who.brow_arch
+    centre = (
+        plan.brow
+        + 0.03
+        - 0.02 * who.brow_slope * (x - 0.5)
+        - arch * np.maximum(np.sin(np.pi * np.clip(x, 0, 1) ** 1.25), 0) ** 1.2
+        + 0.07 * np.clip(x - 0.7, 0, 1)
+    )
+    return centre, plan.brow_thick * np.clip(1.1 - 0.8 * x, 0.1, 1) * step(-0.05, 0.12, x)
+
+
+def brow_x(u: Array) -> Array:
+    """Position along the brow of a point at |u|."""
+    return (np.abs(u) - 0.19) / 0.62
+
+
+def brow_hairs(who: Identity, plan: Plan, rng: np.random.Generator) -> Array:
+    """Brow hairs as curves (2, n, t) of (u, v), for both sides."""
+    n = int(260 + 60 * who.brow_thick)
+    x = rng.random(n).astype(np.float32)
+    centre, half = brow_line(plan, who, x)
+    v = centre + half * rng.uniform(-1, 1, n)
+    angle = np.interp(x, [0, 0.3, 1], [-1.3, -0.5, 0.25]) + 0.2 * rng.standard_normal(n)
+    t = np.linspace(0, 1, 7)
+    length = 0.09 * rng.uniform(0.6, 1.2, n)
+    u = 0.19 + 0.62 * x
+    uu = u[:, None] + length[:, None] * np.cos(angle)[:, None] * t
+    vv = v[:, None] + length[:, None] * (np.sin(angle)[:, None] * t + 0.35 * t * t)
+    sign = rng.choice([-1, 1], n)[:, None]
+    return np.stack([uu * sign, vv]).astype(np.float32)
+
+
+def lashes(plan: Plan, who: Identity, rng: np.random.Generator) -> Array:
+    """Lashes (3, n, t): (u, v, height above the skin)."""
+    n = 90
+    x = rng.uniform(-0.85, 1.0, n).astype(np.float32)
+    top, low = lid_lines(plan, x)
+    upper = rng.random(n) < 0.72
+    length = np.where(upper, 0.05 + 0.03 * (1 - who.masculine), 0.025) * rng.uniform(0.7, 1.2, n)
+    t = np.linspace(0, 1, 6)
+    uu = plan.eye[0] + plan.eye_width * x[:, None] + length[:, None] * (0.3 + 0.6 * x[:, None]) * t
+    closed = plan.eye_up < 0
+    direction = np.where(upper & (not closed), -1.0, 1.0)[:, None]
+    vv = np.where(upper, top, low)[:, None] + plan.eye[1] + length[:, None] * direction * (t**1.5)
+    sign = rng.choice([-1, 1], n)[:, None]
+    return np.stack([uu * sign, vv, 0.02 + length[:, None] * 0.8 * t]).astype(np.float32)
+
+
+def beard_density(who: Identity, plan: Plan, u: Array, v: Array) -> Array:
+    """How densely a beard grows at (u, v), 0..1."""
+    a = np.abs(u)
+    line = 0.62 + 0.5 * step(0.95, 0.45, a)  # the upper edge on the cheek, lowest beside the mouth
+    jaw = step(line, line + 0.16, v) * step(0.36, 0.48, a) + step(plan.mouth + 0.22, plan.mouth + 0.30, v)
+    goatee = step(0.42, 0.33, a) * step(plan.mouth + 0.2, plan.mouth + 0.28, v) + step(0.10, 0.05, a) * step(
+        plan.mouth + 0.12, plan.mouth + 0.2, v
+    )
+    ring = (
+        step(plan.mouth_width + 0.14, plan.mouth_width + 0.06, a)
+        * step(plan.mouth_width - 0.02, plan.mouth_width + 0.03, a)
+        * step(plan.mouth - 0.12, plan.mouth, v)
+    )
+    lip = (
+        step(plan.mouth_width + 0.10, plan.mouth_width + 0.02, a)
+        * step(plan.nose_tip + 0.155, plan.nose_tip + 0.20, v)
+        * step(plan.mouth + 0.02, plan.mouth - 0.04, v)
+    )
+    lip = lip * (1 - 0.6 * np.exp(-((u / 0.04) ** 2)))
+    parts = {0: jaw + ring + lip + goatee, 1: goatee + ring + lip, 2: lip}[who.beard_shape]
+    return np.clip(parts, 0, 1)

@@ -1,0 +1,82 @@
+"""How a person is photographed: everything about a picture that is not the person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from umsn.files import InputError
+from umsn.synthetic.identity import stream
+
+EXPRESSIONS = ("neutral", "smile", "open", "blink")
+OCCLUSIONS = (None, "hand", "sunglasses")
+LIGHTS = ("day", "low")
+BACKGROUNDS = ("photograph", "blurred", "gradient", "plain")
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One photograph. Angles in degrees; positive yaw turns the face to the picture's right, positive pitch down."""
+
+    seed: int  #: of the noise that is this photograph's own
+    yaw: float
+    pitch: float
+    roll: float
+    smile: float  #: 0..1
+    mouth_open: float  #: 0..1
+    lids: float  #: 1 open .. 0 shut
+    brow_raise: float  #: about N(0, 1)
+    gaze: tuple[float, float]  #: of the irises, in units of the eye's half width
+    light_azimuth: float
+    light_elevation: float
+    key: float  #: share of the light that comes from the key, 0..1
+    temperature: float  #: of the key light, -1 (blue) .. 1 (orange)
+    exposure: float  #: about N(0, 1)
+    softness: float  #: s.d. of the lens blur in pixels
+    noise: float  #: s.d. of the sensor noise at mid grey, 0..1
+    shift: tuple[float, float]  #: pixels
+    scale: float  #: 1 frames the face as the data sets do
+    cloth: tuple[float, float, float]
+    light: str = "day"
+    occlusion: str | None = None
+    background: str = "photograph"
+    expression: str = "neutral"
+
+
+def shot_of(identity: int, shot: int, seed: int, overrides: dict[str, Any]) -> Shot:
+    """Photograph number ``shot`` of a person, with any field replaced. Raises InputError for an unknown override."""
+    known = {f.name for f in fields(Shot)} - {"seed"}
+    for name in overrides:
+        if name not in known:
+            raise InputError(f"{name}: no such override of a drawn face; known are {', '.join(sorted(known))}")
+    for name, choices in (
+        ("expression", EXPRESSIONS),
+        ("occlusion", OCCLUSIONS),
+        ("light", LIGHTS),
+        ("background", BACKGROUNDS),
+    ):
+        if name in overrides and overrides[name] not in choices:
+            raise InputError(f"{name}={overrides[name]!r}: expected one of {', '.join(map(str, choices))}")
+    rng = stream(seed, 2, identity, shot)
+    normal = lambda spread=1.0: float(np.clip(rng.standard_normal(), -2.5, 2.5)) * spread  # noqa: E731
+    expression = overrides.get("expression", str(rng.choice(EXPRESSIONS, p=[0.36, 0.50, 0.11, 0.03])))
+    smile = {
+        "neutral": rng.uniform(0, 0.3),
+        "smile": rng.uniform(0.4, 1),
+        "open": rng.uniform(0, 0.4),
+        "blink": rng.uniform(0, 0.6),
+    }[expression]
+    # A wide smile shows teeth more often than not.
+    parted = smile * rng.uniform(0.15, 0.5) * (rng.random() < 0.85) if expression == "smile" else 0.0
+    opened = rng.uniform(0.25, 0.9) if expression == "open" else parted + (rng.random() < 0.2) * rng.uniform(0, 0.12)
+    lids = 0.0 if expression == "blink" else float(np.clip(1 + normal(0.1) - 0.22 * smile, 0.5, 1.2))
+    drawn = Shot(
+        seed=int(rng.integers(2**31)), yaw=normal(11.0), pitch=normal(5.0), roll=normal(2.0), smile=float(smile), mouth_open=float(opened),
+        lids=lids, brow_raise=normal(), gaze=(normal(0.18), normal(0.08)), light_azimuth=normal(38.0), light_elevation=28 + normal(16.0),
+        key=float(rng.uniform(0.35, 0.8)), temperature=normal(0.4), exposure=normal(0.8), softness=float(rng.uniform(0.25, 0.55)), noise=float(rng.uniform(0.003, 0.015)),
+        shift=(normal(1.0), normal(1.0)), scale=1 + normal(0.02), cloth=tuple(float(c) for c in rng.uniform(0.03, 0.8) * np.exp(rng.normal(0, 0.35, 3))),
+        background=str(rng.choice(BACKGROUNDS, p=[0.25, 0.45, 0.15, 0.15])), expression=expression,
+    )  # fmt: skip
+    return replace(drawn, **overrides)
