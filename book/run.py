@@ -1,0 +1,97 @@
+"""Run one notebook under a recipe and put its executed copy, whole, into book/executed.
+
+    python book/run.py notebooks/02_blur.ipynb [--recipe laptop] [--seed 0] [--into book/executed]
+
+papermill executes, from the notebook's own folder, so ``../figures`` means the same here as in JupyterLab. What its
+exit code does not tell is asked here: a parameter that the notebook does not declare is an error, a kernel that dies
+leaves nothing, and two runs that compute the same write the same bytes (no timings, no random ids).
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from umsn.files import InputError, whole
+
+STATE = "application/vnd.jupyter.widget-state+json"
+
+
+def changed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Those of ``given`` that differ from the notebook's own defaults. Raises InputError for an undeclared one."""
+    declared = papermill.inspect_notebook(str(path))
+    if not declared:
+        raise InputError(f"{path}: no cell tagged 'parameters'; one with {', '.join(given)} was expected")
+    if unknown := sorted(set(given) - set(declared)):
+        raise InputError(f"{path}: no parameter {', '.join(unknown)}; it has {', '.join(sorted(declared))}")
+    return {name: value for name, value in given.items() if ast.literal_eval(declared[name]["default"]) != value}
+
+
+def settled(notebook: nbformat.NotebookNode) -> str:
+    """The notebook as text that depends on nothing but what was computed."""
+    notebook.metadata.pop("papermill", None)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+        cell.metadata.pop("papermill", None)
+    text = nbformat.writes(notebook)
+    for number, model in enumerate(notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})):
+        text = text.replace(model, f"{number:032x}")
+    return json.dumps(json.loads(text), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def run(path: Path, into: Path, **given: Any) -> Path:
+    """Execute the notebook at ``path`` with the parameters ``given``; return where its executed copy lies.
+
+    Raises InputError for parameters it does not declare, and papermill's errors when a cell or the kernel fails.
+    """
+    target = into / path.name
+    parameters = changed(path, given)
+    with whole(target) as beside:
+        notebook = papermill.execute_notebook(
+            str(path),
+            None,
+            parameters,
+            kernel_name="python3",
+            cwd=path.parent,
+            progress_bar=False,
+            record_timing=False,
+            extra_arguments=["--log-level=CRITICAL"],
+        )
+        beside.write_text(settled(notebook), encoding="utf-8")
+    return target
+
+
+def main() -> int:
+    """Parse the command line, run, and say in one line what went wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebook", type=Path)
+    parser.add_argument("--recipe", default="laptop")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--into", type=Path, default=Path(__file__).parent / "executed")
+    options = parser.parse_args()
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    os.environ.update(PYTHONHASHSEED="0", JUPYTER_PREFER_ENV_PATH="1")
+    try:
+        run(options.notebook, options.into, recipe=options.recipe, seed=options.seed)
+    except DeadKernelError:
+        print(f"{options.notebook}: its kernel died (out of memory?); nothing was written", file=sys.stderr)
+        return 2
+    except (InputError, PapermillExecutionError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

