@@ -1,0 +1,129 @@
+"""`umsn evaluate`: from the words of a command line to a record that JSON holds, and back to rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from umsn import blur, synthetic
+from umsn.datasets import load
+from umsn.evaluation.intervals import summarise
+from umsn.evaluation.protocol import Method, Progress, evaluate
+from umsn.faces import Window
+from umsn.files import InputError
+from umsn.records import Timer, provenance
+from umsn.weights import pipeline, shipped
+
+#: People whom `run` draws are numbered from here, far above those whom training draws.
+UNSEEN = 1_000_000
+
+
+def run(
+    *,
+    method: str = "umsn",
+    faces: str = "20",
+    layout: str = "synthetic",
+    window: str | Window | None = None,
+    sizes: str | Sequence[int] = "13:27:2",
+    kernels: int = 10,
+    noise: float = 0.01,
+    seed: int = 0,
+    centre: blur.Centre = "box",
+    limit: int | None = None,
+    weights: str | None = None,
+    quantise: bool = False,
+    batch: int = 32,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """`umsn evaluate`: what the command line asks for -> {"provenance", "summary", "rows"}, as JSON holds it.
+
+    ``method``: one or several of blurred, bnet, maps, nrl, umsn, with commas. ``faces``: a folder in ``layout``, or a
+    number of people to draw. ``weights``: a file exported by umsn, in place of the package's. Raises InputError.
+    """
+    window = parse_window(window) if isinstance(window, str) else window
+    sizes = parse_sizes(sizes) if isinstance(sizes, str) else tuple(sizes)
+    if kernels < 1 or batch < 1 or not noise >= 0:
+        raise InputError(f"kernels {kernels}, batch {batch}, noise {noise}: expected at least 1, 1 and 0")
+    methods = {name: named_method(name, device, weights) for name in method.split(",")}
+    if str(faces).isdigit():
+        if int(faces) < 1:
+            raise InputError(f"faces {faces}: expected a folder, or a number of at least 1")
+        some = synthetic.faces(int(faces), seed=seed, identities=range(UNSEEN, UNSEEN + int(faces)))
+        source = f"{faces} drawn faces"
+    else:
+        some, source = load(faces, layout=layout, limit=limit), f"a folder ({layout})"
+    side = min(some.photos.shape[-2:])
+    if max(sizes) // 2 >= side or side < 11:
+        raise InputError(
+            f"faces of {side} pixels: too small for kernels up to {max(sizes)}, or for SSIM's windows of 11"
+        )
+    with Timer() as timer:
+        rows = evaluate(
+            methods, some, sizes=sizes, per_size=kernels, sigma=noise, seed=seed, centre=centre, window=window,
+            quantise=quantise, batch=batch, device=device, progress=progress,
+        )  # fmt: skip
+    return to_record(rows, source=source, seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib)
+
+
+def named_method(name: str, device: str = "cpu", weights: str | None = None) -> Method:
+    """The method called ``name``: "blurred" gives its input back, others are trained networks (Table VI)."""
+    if name == "blurred":
+        return lambda blurred: blurred
+    network = shipped(name, device) if weights is None else pipeline(weights, device)
+    return lambda blurred: network(blurred).restored
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """Odd kernel sizes from "13:27:2" (both ends in), "13,19,27" or "17". Raises InputError."""
+    try:
+        if ":" in text:
+            first, last, *step = (int(part) for part in text.split(":"))
+            sizes = tuple(range(first, last + 1, *(step or [2])))
+        else:
+            sizes = tuple(int(part) for part in text.split(","))
+    except (TypeError, ValueError):
+        sizes = ()
+    if not sizes or any(size < 1 or size % 2 == 0 for size in sizes):
+        raise InputError(f"sizes {text!r}: expected odd sizes as FIRST:LAST:STEP or A,B,C, for instance 13:27:2")
+    return sizes
+
+
+def parse_window(text: str) -> Window:
+    """The window of "28,16,128,128": row, column, height, width. Raises InputError."""
+    try:
+        window = Window(*(int(part) for part in text.split(",")))
+    except (TypeError, ValueError):
+        window = Window(-1, -1, 0, 0)
+    if min(window.row, window.column) < 0 or min(window.height, window.width) < 11:
+        raise InputError(f"window {text!r}: expected ROW,COLUMN,HEIGHT,WIDTH, at least 11 high and wide: 28,16,128,128")
+    return window
+
+
+def to_record(rows: pd.DataFrame, **facts: Any) -> dict[str, Any]:
+    """Rows, their summary by method and by method and size, and their provenance, in what JSON holds.
+
+    Rows are kept by columns, measurements to six digits; nan and infinity become null.
+    """
+    tables = {"by_method": summarise(rows), "by_size": summarise(rows, ["method", "size"])}
+    summary = {name: [_plain(row) for row in table.to_dict("records")] for name, table in tables.items()}
+    columns = {name: [_plain(value) for value in rows[name].tolist()] for name in rows.columns}
+    return {"provenance": provenance(**facts, **rows.attrs), "summary": summary, "rows": columns}
+
+
+def from_record(record: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of a record, as `evaluate` gave them, with the provenance in ``attrs``."""
+    rows = pd.DataFrame(record["rows"])
+    rows.attrs = dict(record["provenance"])
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
