@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from umsn.synthetic.fields import Array
 from umsn.synthetic.head import BACK
 
-_FAR = 9.0  #: viewing distance in head units, for a mild perspective
+_FAR = 14.0  #: viewing distance in head units, for a mild perspective
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,17 @@ class Grid:
         self.u, self.v = np.meshgrid(u, v)
 
     def read(self, values: Array, u: Array, v: Array) -> Array:
-        """``values`` (h, w) at the points (u, v)."""
-        where = np.stack([(v - self.top) * self.per_unit, (u - self.left) * self.per_unit])
-        return ndimage.map_coordinates(values, where, order=1, mode="nearest", output=np.float32)
+        """``values`` (..., h, w) at the points (u, v)."""
+        h, w = values.shape[-2:]
+        y = np.clip((v - self.top) * self.per_unit, 0, h - 1.001)
+        x = np.clip((u - self.left) * self.per_unit, 0, w - 1.001)
+        i, j = y.astype(np.int64), x.astype(np.int64)
+        fy, fx = (y - i).astype(np.float32), (x - j).astype(np.float32)
+        flat = values.reshape(*values.shape[:-2], h * w)
+        index = i * w + j
+        top = flat[..., index] * (1 - fx) + flat[..., index + 1] * fx
+        index += w
+        return top * (1 - fy) + (flat[..., index] * (1 - fx) + flat[..., index + 1] * fx) * fy
 
 
 def march(camera: Camera, grid: Grid, z: Array, rays: tuple[Array, Array]) -> tuple[Array, Array, Array, Array, Array]:
@@ -96,9 +103,9 @@ def march(camera: Camera, grid: Grid, z: Array, rays: tuple[Array, Array]) -> tu
     flat = np.ascontiguousarray(z).ravel()
     for _ in range(18):
         u, v, height = camera.at_depth(rays, depth)
-        i = np.clip((v - grid.top) * grid.per_unit, 0, h - 1).astype(np.int32)
-        j = np.clip((u - grid.left) * grid.per_unit, 0, w - 1).astype(np.int32)
-        depth = depth - pace * (height - np.maximum(flat[i * w + j], BACK - 0.6))
+        i = np.clip((v - grid.top) * grid.per_unit, 0, h - 1).astype(np.int64)
+        j = np.clip((u - grid.left) * grid.per_unit, 0, w - 1).astype(np.int64)
+        depth = depth - np.float32(pace) * (height - np.maximum(flat.take(i * w + j), BACK - 0.6))
         depth = np.maximum(depth, -1.2)
     u, v, height = camera.at_depth(rays, depth)
     ground = grid.read(z, u, v)

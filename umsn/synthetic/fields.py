@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 Array = NDArray[np.float32]
 
@@ -24,14 +25,18 @@ def bump(x: Array, y: Array, x0: float, y0: float, sx: float, sy: float) -> Arra
 
 def noise(x: Array, y: Array) -> Array:
     """Smooth noise of about unit deviation and unit grain at points (x, y)."""
+    x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
     x0, y0 = np.floor(x), np.floor(y)
     fx, fy = x - x0, y - y0
-    fx, fy = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy)
-    i, j = y0.astype(np.int32) & 255, x0.astype(np.int32) & 255
-    k, m = (i + 1) & 255, (j + 1) & 255
-    top = _TABLE[i, j] * (1 - fx) + _TABLE[i, m] * fx
-    low = _TABLE[k, j] * (1 - fx) + _TABLE[k, m] * fx
-    return 1.5 * (top * (1 - fy) + low * fy)
+    fx *= fx * (3 - 2 * fx)
+    fy *= fy * (3 - 2 * fy)
+    j, i = x0.astype(np.int64) & 255, (y0.astype(np.int64) & 255) << 8
+    m, k = (j + 1) & 255, (i + 256) & 65535
+    flat = _TABLE.ravel()
+    top, low = flat.take(i + j), flat.take(k + j)
+    top += (flat.take(i + m) - top) * fx
+    low += (flat.take(k + m) - low) * fx
+    return 1.5 * (top + (low - top) * fy)
 
 
 def clouds(x: Array, y: Array, octaves: int = 3) -> Array:
@@ -51,3 +56,15 @@ def unit(v: Array) -> Array:
 def linear(rgb: object) -> Array:
     """Display values (sRGB, taken as a plain power of 2.2) to amounts of light."""
     return np.asarray(rgb, np.float32) ** 2.2
+
+
+def rgb(r: float, g: float, b: float) -> Array:
+    """Three factors as a column, (3, 1)."""
+    return np.array([[r], [g], [b]], np.float32)
+
+
+def spread(values: Array, deviation: float) -> Array:
+    """A fast wide blur of the last two axes: two box filters of about the deviation asked for, in samples."""
+    size = max(1, round(deviation * 2.45))
+    axes = tuple(size if axis >= values.ndim - 2 else 1 for axis in range(values.ndim))
+    return ndimage.uniform_filter(ndimage.uniform_filter(values, axes, mode="nearest"), axes, mode="nearest")

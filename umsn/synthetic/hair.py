@@ -124,17 +124,6 @@ def hair_of(who: Identity) -> Strands | None:
     return clumped(guides, count, spread, 0.45, curl, turns, rng)
 
 
-def densified(points: Array, per_step: int) -> Array:
-    """Points (3, n, t) with ``per_step`` - 1 more between neighbours."""
-    if per_step < 2:
-        return points
-    t = points.shape[2]
-    at = np.linspace(0, t - 1, (t - 1) * per_step + 1, dtype=np.float32)
-    i = np.minimum(at.astype(np.int32), t - 2)
-    f = at - i
-    return points[:, :, i] * (1 - f) + points[:, :, i + 1] * f
-
-
 def brow_line(plan: Plan, who: Identity, x: Array) -> tuple[Array, Array]:
     """Centre height and half thickness of a brow at x in 0 (inner end) .. 1 (tail)."""
     arch = 0.075 + 0.025 * who.brow_arch
@@ -154,7 +143,7 @@ def brow_x(u: Array) -> Array:
 
 
 def brow_hairs(who: Identity, plan: Plan, rng: np.random.Generator) -> Array:
-    """Brow hairs as curves (2, n, t) of (u, v), for both sides."""
+    """Brow hairs as curves (3, n, t): (u, v, height above the skin)."""
     n = int(260 + 60 * who.brow_thick)
     x = rng.random(n).astype(np.float32)
     centre, half = brow_line(plan, who, x)
@@ -166,7 +155,7 @@ def brow_hairs(who: Identity, plan: Plan, rng: np.random.Generator) -> Array:
     uu = u[:, None] + length[:, None] * np.cos(angle)[:, None] * t
     vv = v[:, None] + length[:, None] * (np.sin(angle)[:, None] * t + 0.35 * t * t)
     sign = rng.choice([-1, 1], n)[:, None]
-    return np.stack([uu * sign, vv]).astype(np.float32)
+    return np.stack([uu * sign, vv, np.full_like(uu, 0.01)]).astype(np.float32)
 
 
 def lashes(plan: Plan, who: Identity, rng: np.random.Generator) -> Array:
@@ -206,3 +195,17 @@ def beard_density(who: Identity, plan: Plan, u: Array, v: Array) -> Array:
     lip = lip * (1 - 0.6 * np.exp(-((u / 0.04) ** 2)))
     parts = {0: jaw + ring + lip + goatee, 1: goatee + ring + lip, 2: lip}[who.beard_shape]
     return np.clip(parts, 0, 1)
+
+
+def beard_hairs(who: Identity, plan: Plan, rng: np.random.Generator) -> Array:
+    """The hairs of a beard as curves (3, n, t): (u, v, height above the skin)."""
+    n = int(9000 * who.beard)
+    u, v = rng.uniform(-1.05, 1.05, n).astype(np.float32), rng.uniform(0.5, 1.85, n).astype(np.float32)
+    keep = rng.random(n) < beard_density(who, plan, u, v)
+    u, v = u[keep], v[keep]
+    t = np.linspace(0, 1, 4, dtype=np.float32)
+    length = (0.03 + 0.10 * who.beard**2) * rng.uniform(0.6, 1.3, len(u))[:, None]
+    lean = 0.5 * u[:, None] + 0.5 * rng.standard_normal((len(u), 1))
+    return np.stack([u[:, None] + length * lean * t, v[:, None] + length * t, 0.01 + 0.5 * length * t]).astype(
+        np.float32
+    )

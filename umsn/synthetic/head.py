@@ -45,18 +45,18 @@ class Plan:
 
 def plan_of(who: Identity, shot: Shot) -> Plan:
     """The measures of a face at the moment of the photograph."""
-    ew = 0.168 + 0.009 * who.eye_size
-    rest = 0.072 + 0.010 * who.eye_open + 0.004 * who.eye_size
-    low = 0.044 - 0.014 * shot.smile
+    ew = 0.174 + 0.009 * who.eye_size
+    rest = 0.094 + 0.011 * who.eye_open + 0.004 * who.eye_size
+    low = 0.058 - 0.016 * shot.smile
     up = rest * shot.lids - low * 0.9 * (1 - min(shot.lids, 1)) * (shot.lids < 0.3)
     mouth = 1.05 + 0.022 * who.mouth_height + 0.03 * who.length * 0.5 - 0.02 * shot.smile
     gap = 0.12 * shot.mouth_open
     return Plan(
-        eye=(0.48 + 0.014 * who.eye_gap, 0.0), eye_width=ew, eye_up=up, eye_low=low, eye_rest=rest, eye_tilt=0.05 + 0.05 * who.eye_tilt,
-        mouth=mouth, mouth_width=0.335 + 0.018 * who.mouth_width + 0.085 * shot.smile, mouth_curve=0.005 + 0.085 * shot.smile, gap=gap,
-        lip_up=0.085 + 0.018 * who.lip_upper - 0.02 * shot.smile, lip_low=0.115 + 0.02 * who.lip_lower - 0.02 * shot.smile,
+        eye=(0.48 + 0.014 * who.eye_gap, 0.012), eye_width=ew, eye_up=up, eye_low=low, eye_rest=rest, eye_tilt=0.05 + 0.05 * who.eye_tilt,
+        mouth=mouth, mouth_width=0.36 + 0.018 * who.mouth_width + 0.085 * shot.smile, mouth_curve=0.005 + 0.085 * shot.smile, gap=gap,
+        lip_up=0.122 + 0.02 * who.lip_upper - 0.02 * shot.smile, lip_low=0.158 + 0.022 * who.lip_lower - 0.02 * shot.smile,
         chin=1.80 + 0.055 * who.length, drop=1.6 * gap, nose_width=0.27 + 0.022 * who.nose_width + 0.02 * shot.smile,
-        nose_tip=0.62 + 0.03 * who.nose_length, brow=-0.265 - 0.02 * who.brow_height - 0.025 * shot.brow_raise, brow_thick=0.052 + 0.010 * who.brow_thick,
+        nose_tip=0.59 + 0.03 * who.nose_length, brow=-0.25 - 0.02 * who.brow_height - 0.025 * shot.brow_raise, brow_thick=0.072 + 0.012 * who.brow_thick,
         smile=shot.smile,
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ def lip_lines(plan: Plan, u: Array) -> tuple[Array, Array, Array, Array]:
 
 def half_width(who: Identity, plan: Plan, v: Array) -> Array:
     """Half the width of the head at height v."""
-    s = 1 + 0.028 * who.width
+    s = 1.10 * (1 + 0.028 * who.width)
     knots = np.array([-1.75, -1.66, -1.45, -1.1, -0.7, -0.3, 0.1, 0.45, 0.8, 1.1, 1.35, 1.55, 1.70, 1.79, 1.85])
     widths = np.array([0, 0.42, 0.78, 0.96, 1.02, 1.04, 1.05, 1.04, 0.98, 0.88, 0.745, 0.585, 0.42, 0.25, 0])
     widths[6:8] += 0.012 * who.cheek
@@ -100,92 +100,87 @@ def profile(who: Identity, plan: Plan, v: Array) -> Array:
     return PchipInterpolator(knots, depth, extrapolate=False)(v)
 
 
-def nasolabial(u: Array, v: Array, plan: Plan) -> Array:
-    """Signed distance from the fold that runs from the nose's wing past the mouth's corner; positive towards the cheek."""
-    t = np.clip((v - 0.58) / 0.62, 0, 1.2)
-    return np.abs(u) - (plan.nose_width + 0.03 + (plan.mouth_width + 0.10 - plan.nose_width) * t**1.15)
+def nasolabial(a: Array, v: Array, plan: Plan) -> Array:
+    """Signed distance, at |u| = a, from the fold that runs from the nose's wing past the mouth's corner; positive towards the cheek."""
+    t = np.clip((v - 0.56) / 0.62, 0, 1.2)
+    return a - (plan.nose_width + 0.035 + (plan.mouth_width + 0.13 - plan.nose_width) * np.sin(1.35 * t))
 
 
-def relief(who: Identity, shot: Shot, plan: Plan, u: Array, v: Array) -> Array:
-    """Depth z of the face at (u, v); well below BACK where there is no head."""
+def skewed(who: Identity, u: Array, v: Array) -> Array:
+    """u as the symmetric plan has it: nobody's face is quite symmetric."""
+    return u + 0.014 * who.asymmetry * np.sin(2.4 * v + who.number)
+
+
+def relief(who: Identity, plan: Plan, u: Array, v: Array) -> Array:
+    """Depth z of the face on a lattice (u, v) (rows of equal v); -3 where there is no head."""
     # The jaw sinks when the mouth opens: what lies below the lips is looked up higher.
-    sunk = v - plan.drop * step(plan.mouth, plan.mouth + 0.2, v)
-    w = np.nan_to_num(half_width(who, plan, sunk[:, :1]), nan=1e-3).astype(np.float32)
-    centre = np.nan_to_num(profile(who, plan, sunk[:, :1]), nan=-3).astype(np.float32)
+    rows = v[:, :1]
+    sunk = rows - plan.drop * step(plan.mouth, plan.mouth + 0.2, rows)
+    w = np.nan_to_num(half_width(who, plan, sunk), nan=1e-3).astype(np.float32)
+    centre = np.nan_to_num(profile(who, plan, sunk), nan=-3).astype(np.float32)
+    u = skewed(who, u, v)
     a = np.abs(u)
     x = np.minimum(a / np.maximum(w, 1e-3), 1)
     z = centre - (centre - BACK) * (1 - np.sqrt(np.maximum(1 - x**2.35, 0)))
+    z += _upper(who, plan, a, v) + _nose(who, plan, a, v, rows) + _lower(who, plan, u, a, v, sunk)
+    return np.where((a < w) & (centre > BACK), z, -3).astype(np.float32)
+
+
+def _upper(who: Identity, plan: Plan, a: Array, v: Array) -> Array:
+    """Brow ridge, sockets, eyeballs and lids, temples, cheekbones."""
     ex, ey = plan.eye
-    nt, nw = plan.nose_tip, plan.nose_width
-    z = z + (0.045 + 0.016 * who.brow_ridge) * bump(a, v, 0.36, -0.27, 0.30, 0.085)
-    z -= 0.15 * bump(a, v, 0.46, -0.02, 0.25, 0.15) + 0.07 * bump(a, v, 0.20, 0.02, 0.08, 0.12)
-    z += 0.12 * bump(a, v, ex, ey + 0.01, 0.17, 0.115)
+    z = (0.045 + 0.016 * who.brow_ridge) * bump(a, v, 0.38, -0.27, 0.30, 0.085)
+    z -= 0.14 * bump(a, v, 0.46, -0.02, 0.25, 0.15) + 0.06 * bump(a, v, 0.21, 0.02, 0.08, 0.12)
+    z += 0.12 * bump(a, v, ex, ey + 0.01, 0.17, 0.12)
     ux = (a - ex) / plan.eye_width
     top, low = lid_lines(plan, np.clip(ux, -1, 1))
-    crease = (
-        top * (plan.eye_rest / max(plan.eye_up, plan.eye_rest))
-        - 0.05
-        - 0.008 * who.lid
-        - max(plan.eye_rest - plan.eye_up, 0)
-    )
-    z -= 0.022 * np.exp(-(((v - crease) / 0.016) ** 2)) * step(1.25, 0.8, np.abs(ux))
+    crease = top - max(plan.eye_rest - plan.eye_up, 0) - 0.05 - 0.008 * who.lid
+    z -= 0.020 * np.exp(-(((v - crease) / 0.018) ** 2)) * step(1.25, 0.7, np.abs(ux))
     z += 0.018 * np.exp(-(((v - top) / 0.022) ** 2)) * step(1.15, 0.9, np.abs(ux))
-    z -= (0.012 + 0.02 * who.age) * np.exp(-(((v - low - 0.10) / 0.03) ** 2)) * step(1.3, 0.5, np.abs(ux))
-    # The nose: a ridge that widens and rises to the tip, a ball, two wings.
-    t = np.clip((v + 0.2) / (nt + 0.2), 0, 1.6)
-    ridge = np.interp(
-        t,
-        [0, 0.2, 0.55, 0.95, 1.05, 1.2, 1.35],
-        [0, 0.10 + 0.03 * who.nose_bridge, 0.27 + 0.03 * who.nose_bridge, 0.40, 0.38, 0.16, 0],
-    ).astype(np.float32)
-    flank = np.interp(t, [0, 0.3, 0.7, 1.0, 1.3], [0.13, 0.10, 0.125, 0.17, 0.19]).astype(np.float32) * (nw / 0.27)
-    z += ridge * (1 + 0.12 * who.nose_height) * np.exp(-(np.abs(u / flank) ** 2.2))
-    z += 0.07 * bump(u, v, 0, nt, 0.10, 0.09)
-    z += 0.17 * bump(a, v, nw - 0.085, nt + 0.035, 0.075, 0.075)
-    z -= (
-        0.05
-        * np.exp(-((np.hypot((a - nw + 0.10) / 1.0, v - nt - 0.02) - 0.135) ** 2) / 0.025**2)
-        * step(nw - 0.08, nw, a)
-        * step(nt - 0.16, nt - 0.05, v)
+    z -= (0.010 + 0.02 * who.age) * np.exp(-(((v - low - 0.10) / 0.035) ** 2)) * step(1.4, 0.3, np.abs(ux))
+    z -= 0.04 * bump(a, v, 0.98, -0.40, 0.10, 0.25)
+    z += (0.05 + 0.018 * who.cheek) * bump(a, v, 0.68, 0.42, 0.21, 0.17) + 0.06 * plan.smile * bump(
+        a, v, 0.56, 0.52, 0.17, 0.16
     )
-    z -= 0.10 * bump(a, v, 0.095 * nw / 0.27, nt + 0.115, 0.05, 0.026)
-    # Cheeks, folds, the muzzle, lips and chin.
-    z += (0.05 + 0.018 * who.cheek) * bump(a, v, 0.66, 0.42, 0.20, 0.17) + 0.075 * plan.smile * bump(
-        a, v, 0.56, 0.50, 0.17, 0.17
-    )
-    z -= (0.03 + 0.022 * who.hollow) * bump(a, v, 0.66, 0.95, 0.16, 0.22)
-    fold = nasolabial(u, v, plan)
-    strength = (0.016 + 0.05 * plan.smile + 0.035 * who.age) * step(0.58, 0.70, v) * step(1.32, 1.0, v)
-    z += strength * (0.8 * step(-0.02, 0.10, fold) * step(0.35, 0.05, fold) - np.exp(-((fold / 0.028) ** 2)))
-    z += 0.07 * bump(u, v, 0, 1.0, 0.32, 0.24)
-    z += 0.018 * (bump(a, v, 0.055, 0.85, 0.022, 0.07) - bump(u, v, 0, 0.85, 0.03, 0.075))
-    top, upper, lower, bottom = lip_lines(plan, u)
-    y = np.clip((v - top) / np.maximum(upper - top, 1e-3), 0, 1)
-    z += (
-        0.05
-        * np.sqrt(np.maximum(y * (1.06 - y), 0))
-        * 2
-        * (a < plan.mouth_width)
-        * step(plan.mouth_width, plan.mouth_width * 0.55, a)
-    )
-    y = np.clip((v - lower) / np.maximum(bottom - lower, 1e-3), 0, 1)
-    z += (
-        0.065
-        * np.sqrt(np.maximum(y * (1 - y), 0))
-        * 2
-        * (a < plan.mouth_width)
-        * step(plan.mouth_width, plan.mouth_width * 0.5, a)
-    )
+    return z - (0.03 + 0.022 * who.hollow) * bump(a, v, 0.70, 0.95, 0.17, 0.22)
+
+
+def _nose(who: Identity, plan: Plan, a: Array, v: Array, rows: Array) -> Array:
+    """A ridge that widens and rises to the tip, a ball, two wings and nostrils."""
+    tip, wide = plan.nose_tip, plan.nose_width / 0.27
+    t = np.clip((rows + 0.22) / (tip + 0.22), 0, 1.5)
+    bridge = 0.025 * who.nose_bridge
+    heights = np.array([0, 0.07 + bridge, 0.20 + bridge, 0.31, 0.33, 0.20, 0.05, 0]) * (1 + 0.13 * who.nose_height)
+    ridge = PchipInterpolator([0, 0.2, 0.55, 0.88, 1.0, 1.13, 1.26, 1.5], heights)(t).astype(np.float32)
+    flank = PchipInterpolator([0, 0.3, 0.7, 1.0, 1.5], [0.13, 0.105, 0.12, 0.16, 0.17])(t).astype(np.float32) * wide
+    z = ridge * (0.7 * np.exp(-((a / flank) ** 2)) + 0.3 * np.exp(-((a / (1.9 * flank)) ** 2)))
+    z += 0.085 * bump(a, v, 0, tip - 0.01, 0.105 * wide, 0.095)
+    z += 0.14 * bump(a, v, plan.nose_width - 0.085, tip + 0.04, 0.072, 0.078)
+    groove = np.hypot(a - plan.nose_width + 0.095, v - tip - 0.03) - 0.14
     z -= (
         0.03
-        * np.exp(-(((v - 0.5 * (upper + lower)) / 0.018) ** 2))
-        * step(plan.mouth_width + 0.04, plan.mouth_width - 0.03, a)
+        * np.exp(-((groove / 0.03) ** 2))
+        * step(plan.nose_width - 0.10, plan.nose_width - 0.01, a)
+        * step(tip - 0.17, tip - 0.05, v)
     )
-    z -= 0.03 * bump(a, v, plan.mouth_width + 0.02, plan.mouth - plan.mouth_curve, 0.03, 0.04)
-    below = plan.mouth + 1.5 * plan.gap + plan.lip_low
-    z -= 0.06 * bump(u, v, 0, below + 0.07, 0.20, 0.05)
+    return z - 0.07 * bump(a, v, 0.10 * wide, tip + 0.115, 0.05, 0.028)
+
+
+def _lower(who: Identity, plan: Plan, u: Array, a: Array, v: Array, sunk: Array) -> Array:
+    """The folds beside the mouth, the muzzle, philtrum, lips and chin."""
+    fold = nasolabial(a, v, plan)
+    strength = (0.010 + 0.034 * plan.smile + 0.03 * who.age) * step(0.60, 0.76, v) * step(1.30, 0.95, v)
+    z = strength * (0.9 * step(-0.04, 0.10, fold) * step(0.40, 0.05, fold) - np.exp(-((fold / 0.04) ** 2)))
+    z += 0.07 * bump(u, v, 0, 1.0, 0.34, 0.24)
+    z += 0.016 * (bump(a, v, 0.06, 0.86, 0.025, 0.07) - bump(u, v, 0, 0.86, 0.03, 0.075))
+    top, upper, lower, bottom = lip_lines(plan, u)
+    mw = plan.mouth_width
+    y = np.clip((v - top) / np.maximum(upper - top, 1e-3), 0, 1)
+    z += 0.10 * np.sqrt(np.maximum(y * (1.06 - y), 0)) * step(mw, mw * 0.5, a)
+    y = np.clip((v - lower) / np.maximum(bottom - lower, 1e-3), 0, 1)
+    z += 0.14 * np.sqrt(np.maximum(y * (1 - y), 0)) * step(mw, mw * 0.45, a)
+    z -= 0.03 * np.exp(-(((v - 0.5 * (upper + lower)) / 0.018) ** 2)) * step(mw + 0.04, mw - 0.03, a)
+    z -= 0.025 * bump(a, v, mw + 0.03, plan.mouth - plan.mouth_curve, 0.035, 0.05)
+    z -= 0.06 * bump(u, v, 0, plan.mouth + 1.5 * plan.gap + plan.lip_low + 0.07, 0.20, 0.05)
     z += (0.06 + 0.02 * who.chin) * bump(u, sunk, 0, plan.chin - 0.25, 0.20, 0.12)
-    z -= 0.05 * bump(a, v, 0.90, -0.40, 0.10, 0.25)
-    if who.jaw > 1.2:
-        z -= 0.02 * bump(u, sunk, 0, plan.chin - 0.2, 0.03, 0.08)
-    return np.where((a < w) & (centre > BACK), z, -3)
+    return z - (0.02 if who.jaw > 1.2 else 0) * bump(u, sunk, 0, plan.chin - 0.2, 0.03, 0.08)

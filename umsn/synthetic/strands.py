@@ -10,7 +10,7 @@ from umsn.synthetic.fields import Array, step, unit
 
 #: An ellipsoid about the skull, (u, v, z).
 CENTRE = np.array([0.0, -0.36, -0.36], np.float32)
-RADII = np.array([1.06, 1.30, 1.36], np.float32)
+RADII = np.array([1.16, 1.30, 1.36], np.float32)
 
 
 class Strands(NamedTuple):
@@ -50,7 +50,7 @@ def grow(
         if frame is not None:
             bound = (
                 np.abs(frame)
-                * np.interp(p[1], [-1.25, -1.0, -0.7, -0.3, 0.3, 1.0, 1.6], [0, 0.40, 0.78, 0.95, 1.0, 0.95, 0.85])
+                * np.interp(p[1], [-1.25, -1.0, -0.7, -0.3, 0.3, 1.0, 1.6], [0, 0.44, 0.86, 1.04, 1.10, 1.04, 0.93])
                 * step(-0.1, 0.3, p[2])
             )
             p[0] = np.where(frame == 0, p[0], np.sign(frame) * np.maximum(p[0] * np.sign(frame), bound))
@@ -125,10 +125,15 @@ def paint(depth: Array, x: Array, y: Array, z: Array, shade: Array, fine: int) -
     h, w = depth.shape
     inside = (x > -2) & (x < w + 1) & (y > -2) & (y < h + 1)
     n, t = np.nonzero(inside[:, :-1] & inside[:, 1:])
-    values = np.stack([x, y, z, *shade])
-    start, end = values[:, n, t], values[:, n, t + 1]
-    dabs = np.concatenate([start + (end - start) * np.float32(k / fine) for k in range(fine)], 1)
-    i, j = dabs[1].astype(np.int32), dabs[0].astype(np.int32)
+    at = n * x.shape[1] + t
+    dabs = np.empty((3 + len(shade), fine, len(at)), np.float32)
+    for out, value in zip(dabs, (x, y, z, *shade), strict=True):
+        start = value.ravel().take(at)
+        slope = (value.ravel().take(at + 1) - start) / np.float32(fine)
+        for k in range(fine):
+            np.add(start, slope * np.float32(k), out=out[k])
+    dabs = dabs.reshape(len(dabs), -1)
+    i, j = dabs[1].astype(np.int64), dabs[0].astype(np.int64)
     np.clip(i, 0, h - 1, out=i)
     np.clip(j, 0, w - 1, out=j)
     index = i * w + j
