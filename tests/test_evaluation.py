@@ -255,6 +255,7 @@ def test_run_draws_faces():
     assert len(record["rows"]["psnr"]) == 1
     assert min(record["rows"]["identity"]) >= 1_000_000
     assert record["provenance"]["source"] == "1 drawn faces"
+    assert record["provenance"]["protocol"]["window"] == [16, 16, 128, 128]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from umsn import blur, synthetic
-from umsn.datasets import load
+from umsn.datasets import MARGIN, load
 from umsn.evaluation.intervals import summarise
 from umsn.evaluation.protocol import Method, Progress, evaluate
 from umsn.faces import Window
@@ -42,7 +42,8 @@ def run(
     """`umsn evaluate`: what the command line asks for -> {"provenance", "summary", "rows"}, as JSON holds it.
 
     ``method``: one or several of blurred, bnet, maps, nrl, umsn, with commas. ``faces``: a folder in ``layout``, or a
-    number of people to draw. ``weights``: a file exported by umsn, in place of the package's. Raises InputError.
+    number of people to draw, whom no training drew. ``weights``: a file exported by umsn, in place of the package's.
+    Raises InputError.
     """
     window = parse_window(window) if isinstance(window, str) else window
     sizes = parse_sizes(sizes) if isinstance(sizes, str) else tuple(sizes)
@@ -52,7 +53,9 @@ def run(
     if str(faces).isdigit():
         if int(faces) < 1:
             raise InputError(f"faces {faces}: expected a folder, or a number of at least 1")
-        some = synthetic.faces(int(faces), seed=seed, identities=range(UNSEEN, UNSEEN + int(faces)))
+        people = range(UNSEEN, UNSEEN + int(faces))
+        some = synthetic.faces(int(faces), seed=seed, identities=people, margin=MARGIN)
+        window = window or Window(MARGIN, MARGIN, 128, 128)
         source = f"{faces} drawn faces"
     else:
         some, source = load(faces, layout=layout, limit=limit), f"a folder ({layout})"
