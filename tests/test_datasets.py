@@ -128,7 +128,7 @@ def test_helen_frames_the_skin(tmp_path):
 
 
 def test_hash_follows_the_data_alone(faces):
-    names, photos, labels, _ = faces
+    names, photos, labels = faces.names, faces.photos, faces.labels
     assert datasets.data_hash(faces) == datasets.data_hash(FaceSet(["a", "b", "c"], photos, labels))
     assert len(datasets.data_hash(faces)) == 12
     other = photos.clone()
@@ -198,3 +198,43 @@ def test_arguments_are_checked(faces, tmp_path):
         datasets.load(tmp_path, layout="synthetic", window=Window(2, 3, 16, 22))
     with pytest.raises(InputError, match="only the layout helen"):
         datasets.load(tmp_path, layout="synthetic", split="testing")
+
+
+def published(folder, faces=("10", "2"), sizes=(13, 27), kernels=(1, 2)):
+    for face in faces:
+        picture(folder / "set" / "final_gt" / f"{face}.png", (20, 20, 3))
+        for size in sizes:
+            for kernel in kernels:
+                file = folder / "set" / "final_blur" / f"{face}_ker{kernel:02d}_blur_k{size}.png"
+                picture(file, (20, 20, 3), seed=size + kernel)
+
+
+def test_pairs_find_their_sharp_pictures(tmp_path):
+    published(tmp_path)
+    pairs = datasets.load_pairs(tmp_path)
+    assert pairs.faces.names == ["10", "2"]
+    assert [pair[:3] for pair in pairs.pairs[:5]] == [(0, 13, 1), (0, 13, 2), (0, 27, 1), (0, 27, 2), (1, 13, 1)]
+    blurred = pairs.blurred(pairs.pairs[3:4])
+    expected = np.random.default_rng(29).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    assert np.array_equal((blurred[0] * 255).round().movedim(0, -1), expected)
+    assert len(datasets.load_pairs(tmp_path / "set" / "final_gt", limit=1).pairs) == 4
+
+
+def test_broken_pairs_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"0 folders named \*_gt"):
+        datasets.load_pairs(tmp_path)
+    published(tmp_path)
+    blurred = tmp_path / "set" / "final_blur"
+    for name, words in (("10_k13", "without its kernel"), ("3_ker01_blur_k13", "no sharp picture final_gt/3")):
+        picture(blurred / f"{name}.png", (20, 20, 3))
+        with pytest.raises(InputError, match=words):
+            datasets.load_pairs(tmp_path)
+        (blurred / f"{name}.png").unlink()
+    picture(tmp_path / "set" / "final_gt" / "4.png", (20, 20, 3))
+    with pytest.raises(InputError, match="4: no blurred pictures"):
+        datasets.load_pairs(tmp_path)
+    (tmp_path / "set" / "final_gt" / "4.png").unlink()
+    picture(blurred / "2_ker01_blur_k15.png", (20, 21, 3))
+    pairs = datasets.load_pairs(tmp_path)
+    with pytest.raises(InputError, match=r"k15\.png: 20x21 pixels; expected 20x20"):
+        pairs.blurred(pairs.pairs)
