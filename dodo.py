@@ -110,6 +110,8 @@ def vendor() -> None:
     VENDOR.mkdir(parents=True)
     for source, name in VENDORED.items():
         shutil.copyfile(Path("node_modules", source), VENDOR / name)
+    for font in Path("node_modules/@jupyter-widgets/html-manager/dist").glob("*.woff2"):
+        shutil.copyfile(font, VENDOR / font.name)
     shutil.rmtree("node_modules")
 
 

@@ -1,0 +1,107 @@
+"""Notebooks ask and the library answers: they define nothing, carry no outputs, and all run under `smoke`."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path):
+    return [cell for cell in json.loads(path.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
+
+
+def python(cell):
+    """The cell as Python, without its magics."""
+    return "\n".join(line for line in "".join(cell["source"]).splitlines() if not line.lstrip().startswith("%"))
+
+
+@each
+def test_is_committed_without_outputs(path):
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code_cells(path))
+
+
+@each
+def test_declares_recipe_and_seed(path):
+    (declared,) = [cell for cell in code_cells(path) if "parameters" in cell["metadata"].get("tags", [])]
+    names = {target.id for line in ast.parse(python(declared)).body for target in line.targets}
+    assert {"recipe", "seed"} <= names
+
+
+@each
+def test_defines_and_installs_nothing(path):
+    for cell in code_cells(path):
+        tree = ast.parse(python(cell))  # a line with ! is no Python and fails here
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        assert "%pip" not in "".join(cell["source"])
+
+
+@each
+def test_is_short(path):
+    lengths = [len("".join(cell["source"]).splitlines()) for cell in code_cells(path)]
+    assert len(lengths) <= 14
+    assert max(lengths) <= 20
+
+
+@each
+def test_runs_under_smoke(path, executed):
+    result, printed = executed(path.stem)
+    assert result.exists(), printed
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """A function that writes a small notebook with the given parameters and last cell, and returns its path."""
+
+    def write(parameters: str, last: str, tag: str = "parameters") -> Path:
+        cells = [("parameters", parameters, [tag]), ("last", last, [])]
+        content = {
+            "nbformat": 4,
+            "nbformat_minor": 5,
+            "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+            "cells": [
+                {"cell_type": "code", "id": name, "metadata": {"tags": tags}, "source": source}
+                | {"outputs": [], "execution_count": None}
+                for name, source, tags in cells
+            ],
+        }
+        (tmp_path / "asks.ipynb").write_text(json.dumps(content))
+        return tmp_path / "asks.ipynb"
+
+    return write
+
+
+def run(home, path, into):
+    order = [sys.executable, home / "book/run.py", path, "--recipe", "smoke", "--into", into]
+    return subprocess.run(order, cwd=home, capture_output=True, text=True)
+
+
+def test_the_runner_passes_parameters_and_repeats_its_bytes(home, notebook, tmp_path):
+    widgets = "import ipywidgets as w\nprint(recipe, seed)\nw.VBox([w.IntSlider(), w.HTML('x')])"
+    path = notebook('recipe = "laptop"\nseed = 0', widgets)
+    for into in ("once", "again"):
+        assert run(home, path, tmp_path / into).returncode == 0
+    once = (tmp_path / "once/asks.ipynb").read_bytes()
+    assert b"smoke 0" in once
+    assert once == (tmp_path / "again/asks.ipynb").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "last", "tag", "word"),
+    [
+        ('recip = "laptop"\nseed = 0', "1", "parameters", "no parameter recipe"),
+        ('recipe = "laptop"\nseed = 0', "1", "anything", "no cell tagged"),
+        ('recipe = "laptop"\nseed = 0', "1 / 0", "parameters", "ZeroDivisionError"),
+        ('recipe = "laptop"\nseed = 0', "import os; os._exit(9)", "parameters", "kernel died"),
+    ],
+)
+def test_the_runner_fails_aloud_and_leaves_nothing(home, notebook, tmp_path, parameters, last, tag, word):
+    ran = run(home, notebook(parameters, last, tag), tmp_path / "into")
+    assert ran.returncode == 2
+    assert word in ran.stderr
+    assert not list((tmp_path / "into").glob("*"))

@@ -1,0 +1,66 @@
+"""What a fresh machine installs is written down once, exactly, and every file that repeats it agrees."""
+
+import json
+import re
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+
+@pytest.fixture
+def project(home):
+    return tomllib.loads((home / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+@pytest.fixture
+def lock(home):
+    lines = (home / "requirements.lock").read_text("utf-8").splitlines()
+    return [Requirement(line) for line in lines if not line.startswith("#")]
+
+
+@pytest.fixture
+def asked(project):
+    """Everything pyproject.toml asks for, extras included."""
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    return [asked for group in groups for asked in map(Requirement, group) if asked.name != "umsn"]
+
+
+def test_the_lock_names_exact_versions(lock):
+    names = [canonicalize_name(locked.name) for locked in lock]
+    assert len(names) == len(set(names))
+    for locked in lock:
+        assert re.fullmatch(r"==[0-9][^*,]*", str(locked.specifier)), str(locked)
+        assert locked.url is None
+
+
+def test_the_lock_holds_all_that_the_project_asks_for_but_torch(lock, asked):
+    versions = {canonicalize_name(locked.name): str(locked.specifier).removeprefix("==") for locked in lock}
+    assert "torch" not in versions
+    for wanted in asked:
+        if wanted.name != "torch":
+            assert wanted.specifier.contains(versions[canonicalize_name(wanted.name)]), str(wanted)
+
+
+def test_environment_and_makefile_install_the_same(home, project, asked):
+    environment = yaml.safe_load((home / "environment.yml").read_text("utf-8"))
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    (torch,) = re.findall(r"^TORCH \?= (\S+)$", (home / "Makefile").read_text("utf-8"), flags=re.MULTILINE)
+    assert pip == [torch, "--requirement requirements.lock", "--editable ."]
+    (wanted,) = [wanted for wanted in asked if wanted.name == "torch"]
+    assert wanted.specifier.contains(torch.removeprefix("torch=="))
+    (python,) = [entry for entry in environment["dependencies"] if str(entry).startswith("python=")]
+    assert Requirement(f"python{project['requires-python']}").specifier.contains(python.removeprefix("python="))
+
+
+def test_the_pages_scripts_are_locked_and_name_no_host(home):
+    wanted = json.loads((home / "package.json").read_text("utf-8"))["dependencies"]
+    packages = json.loads((home / "package-lock.json").read_text("utf-8"))["packages"]
+    assert packages[""]["dependencies"] == wanted
+    for name, version in wanted.items():
+        assert packages[f"node_modules/{name}"]["version"] == version
+    for name, package in packages.items():
+        assert "resolved" not in package
+        assert name == "" or package["integrity"].startswith("sha512-"), name
