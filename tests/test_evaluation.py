@@ -250,6 +250,26 @@ def test_run_measures_trained_networks(faces, tmp_path):
     assert np.allclose(small(faces, {"umsn": restored})["sigma"], 0.01)
 
 
+def test_published_pairs_are_measured_as_they_are(faces, tmp_path):
+    """What `blurred_batches` makes, written as files and read back, has the rows that quantised pictures have."""
+    (some,) = evaluation.blurred_batches(faces, KERNELS, sigma=0.01, seed=0, quantise=True)
+    as_files = FaceSet(
+        [f"{faces.names[i]}_ker{n:02d}_blur_k{s}" for i, (s, n) in zip(some.faces, some.kernels, strict=True)],
+        (some.blurred * 255).round().byte(),
+        None,
+    )
+    datasets.save(FaceSet(faces.names, faces.photos, None), tmp_path)
+    datasets.save(as_files, tmp_path / "other")
+    (tmp_path / "images").rename(tmp_path / "final_gt")
+    (tmp_path / "other" / "images").rename(tmp_path / "final_blur")
+    record = json.loads(json.dumps(evaluation.run(method="blurred", faces=str(tmp_path), layout="pairs", batch=5)))
+    rows = evaluation.from_record(record)
+    made = small(faces, window=None, quantise=True)
+    assert rows[["face", "size", "kernel"]].equals(made[["face", "size", "kernel"]])
+    assert np.allclose(rows["psnr"], made["psnr"], atol=1e-4)
+    assert rows["sigma"].isna().all()
+
+
 def test_run_draws_faces():
     record = evaluation.run(method="blurred", faces="1", sizes="13", kernels=1)
     assert len(record["rows"]["psnr"]) == 1

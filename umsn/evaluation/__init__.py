@@ -1,14 +1,16 @@
-"""Measuring methods as Sec. IV does: rows (`protocol`), means with intervals (`intervals`), records (`command`)."""
+"""Measuring as Sec. IV does: `pictures`, their rows (`protocol`), means with `intervals`, records (`command`)."""
 
 from umsn.evaluation.command import from_record, named_method, parse_sizes, parse_window, run, to_record
 from umsn.evaluation.intervals import gains, measured_columns, pooled_f_scores, summarise
-from umsn.evaluation.protocol import Batch, blurred_batches, evaluate, evaluate_masks, measure
+from umsn.evaluation.pictures import Batch, blurred_batches, published_batches
+from umsn.evaluation.protocol import evaluate, evaluate_masks, evaluate_pairs, measure
 
 __all__ = [
     "Batch",
     "blurred_batches",
     "evaluate",
     "evaluate_masks",
+    "evaluate_pairs",
     "from_record",
     "gains",
     "measure",
@@ -17,6 +19,7 @@ __all__ = [
     "parse_sizes",
     "parse_window",
     "pooled_f_scores",
+    "published_batches",
     "run",
     "summarise",
     "to_record",

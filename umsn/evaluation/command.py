@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from umsn import blur, synthetic
-from umsn.datasets import MARGIN, load
+from umsn.datasets import MARGIN, SIDE, load, load_pairs
 from umsn.evaluation.intervals import summarise
-from umsn.evaluation.protocol import Method, Progress, evaluate
-from umsn.faces import Window
+from umsn.evaluation.protocol import Method, Progress, evaluate, evaluate_pairs
+from umsn.faces import FaceSet, Window
 from umsn.files import InputError
 from umsn.records import Timer, provenance
 from umsn.weights import pipeline, shipped
@@ -42,7 +42,8 @@ def run(
     """`umsn evaluate`: what the command line asks for -> {"provenance", "summary", "rows"}, as JSON holds it.
 
     ``method``: one or several of blurred, bnet, maps, nrl, umsn, with commas. ``faces``: a folder in ``layout``, or a
-    number of people to draw, whom no training drew. ``weights``: a file exported by umsn, in place of the package's.
+    number of people to draw, whom no training drew. ``layout`` pairs: pictures that somebody else blurred (*_gt and
+    *_blur), where sizes, kernels and noise say nothing. ``weights``: a file exported by umsn, not the package's.
     Raises InputError.
     """
     window = parse_window(window) if isinstance(window, str) else window
@@ -50,26 +51,32 @@ def run(
     if kernels < 1 or batch < 1 or not noise >= 0:
         raise InputError(f"kernels {kernels}, batch {batch}, noise {noise}: expected at least 1, 1 and 0")
     methods = {name: named_method(name, device, weights) for name in method.split(",")}
-    if str(faces).isdigit():
-        if int(faces) < 1:
-            raise InputError(f"faces {faces}: expected a folder, or a number of at least 1")
-        people = range(UNSEEN, UNSEEN + int(faces))
-        some = synthetic.faces(int(faces), seed=seed, identities=people, margin=MARGIN)
-        window = window or Window(MARGIN, MARGIN, 128, 128)
-        source = f"{faces} drawn faces"
-    else:
-        some, source = load(faces, layout=layout, limit=limit), f"a folder ({layout})"
-    side = min(some.photos.shape[-2:])
-    if max(sizes) // 2 >= side or side < 11:
-        raise InputError(
-            f"faces of {side} pixels: too small for kernels up to {max(sizes)}, or for SSIM's windows of 11"
-        )
+    options = {"batch": batch, "device": device, "progress": progress}
     with Timer() as timer:
-        rows = evaluate(
-            methods, some, sizes=sizes, per_size=kernels, sigma=noise, seed=seed, centre=centre, window=window,
-            quantise=quantise, batch=batch, device=device, progress=progress,
-        )  # fmt: skip
+        if layout == "pairs":
+            rows = evaluate_pairs(methods, load_pairs(faces, limit=limit), window=window, **options)
+        else:
+            some, window = _faces(faces, layout, limit, seed, window)
+            side = min(some.photos.shape[-2:])
+            if side < max(11, max(sizes) // 2 + 1):
+                raise InputError(f"faces of {side} pixels: too small for SSIM's windows or kernels of {max(sizes)}")
+            protocol = {"sizes": sizes, "per_size": kernels, "sigma": noise, "seed": seed, "centre": centre}
+            rows = evaluate(methods, some, **protocol, window=window, quantise=quantise, **options)
+    source = f"{faces} drawn faces" if str(faces).isdigit() else f"a folder ({layout})"
     return to_record(rows, source=source, seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib)
+
+
+def _faces(
+    faces: str, layout: str, limit: int | None, seed: int, window: Window | None
+) -> tuple[FaceSet, Window | None]:
+    """The faces asked for; drawn ones have a margin and the window that cuts it off."""
+    if not str(faces).isdigit():
+        return load(faces, layout=layout, limit=limit), window
+    if int(faces) < 1:
+        raise InputError(f"faces {faces}: expected a folder, or a number of at least 1")
+    people = range(UNSEEN, UNSEEN + int(faces))
+    drawn = synthetic.faces(int(faces), seed=seed, identities=people, margin=MARGIN)
+    return drawn, window or Window(MARGIN, MARGIN, SIDE - 2 * MARGIN, SIDE - 2 * MARGIN)
 
 
 def named_method(name: str, device: str = "cpu", weights: str | None = None) -> Method:
@@ -120,6 +127,8 @@ def to_record(rows: pd.DataFrame, **facts: Any) -> dict[str, Any]:
 def from_record(record: Mapping[str, Any]) -> pd.DataFrame:
     """The rows of a record, as `evaluate` gave them, with the provenance in ``attrs``."""
     rows = pd.DataFrame(record["rows"])
+    for name in set(rows.columns) - {"method", "face"}:
+        rows[name] = pd.to_numeric(rows[name])  # a column of nulls would be objects
     rows.attrs = dict(record["provenance"])
     return rows
 

@@ -1,74 +1,26 @@
 """Faces x kernels x methods, one row each: the protocol of Sec. IV.
 
 Each of 100 faces is blurred by the same 80 kernels, ten of each size 13, 15, .. 27; any part of that can be asked for.
-A photograph larger than the window is blurred before the window is cut, so that no border effect is measured.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from umsn import blur, metrics
-from umsn.datasets import data_hash
-from umsn.faces import CLASSES, FaceSet, Window, masks_of
+from umsn.datasets import Pairs, data_hash
+from umsn.evaluation.pictures import Batch, Kernel, blurred_batches, published_batches
+from umsn.faces import CLASSES, FaceSet, Window
 from umsn.files import InputError
 from umsn.records import Timer
 
 Method = Callable[[Tensor], Tensor]  #: blurred (B, 3, H, W) in [0, 1] -> restored, likewise
-Kernel = tuple[int, int, Tensor]  #: size, number, (size, size) with sum 1
 Progress = Callable[[int, int], None]  #: pictures done, pictures in all
-
-
-class Batch(NamedTuple):
-    """Some of the blurred pictures of the protocol, windows cut."""
-
-    faces: list[int]  #: B positions in the face set
-    kernels: list[int]  #: B positions in the list of kernels
-    sharp: Tensor  #: (B, 3, H, W)
-    masks: Tensor | None  #: (B, K, H, W) of the sharp picture; None without labels
-    blurred: Tensor  #: (B, 3, H, W) in [0, 1]
-
-
-def blurred_batches(
-    faces: FaceSet,
-    kernels: Sequence[Kernel],
-    *,
-    sigma: float,
-    seed: int,
-    window: Window | None = None,
-    quantise: bool = False,
-    batch: int = 32,
-    device: str | torch.device = "cpu",
-) -> Iterator[Batch]:
-    """Every face with every kernel, a batch at a time, faces first.
-
-    The noise of a picture follows from ``seed``, its face's place and its kernel's size and number, not from ``batch``,
-    the device or what else is measured. Pictures are clipped to [0, 1], and with ``quantise`` rounded to the 256
-    levels of a file. Raises InputError where the window leaves the photographs.
-    """
-    height, width = faces.photos.shape[-2:]
-    if window is not None and (window.row + window.height > height or window.column + window.width > width):
-        raise InputError(f"window {tuple(window)}: does not fit into faces of {height}x{width} pixels")
-    largest = max(kernel.shape[-1] for *_, kernel in kernels)
-    stack = torch.stack([F.pad(kernel, ((largest - kernel.shape[-1]) // 2,) * 4) for *_, kernel in kernels]).to(device)
-    pairs = [(face, kernel) for face in range(len(faces)) for kernel in range(len(kernels))]
-    cut = window.crop if window is not None else lambda image: image
-    for start in range(0, len(pairs), batch):
-        which, how = (list(column) for column in zip(*pairs[start : start + batch], strict=True))
-        photos = faces.photos[which].to(device).float() / 255
-        masks = None if faces.labels is None else cut(masks_of(faces.labels[which].to(device)))
-        blurred = cut(blur.blur(photos, stack[how]) if largest > 1 else photos)
-        noise = [_generator(seed, face, *kernels[kernel][:2]) for face, kernel in zip(which, how, strict=True)]
-        pictures = [blur.add_noise(one[None], sigma, own) for one, own in zip(blurred, noise, strict=True)]
-        noisy = torch.cat(pictures)
-        yield Batch(which, how, cut(photos), masks, (noisy * 255).round() / 255 if quantise else noisy)
 
 
 def evaluate(
@@ -96,25 +48,9 @@ def evaluate(
     """
     drawn = kernels is None
     kernels = blur.protocol_kernels(sizes, per_size, seed, centre=centre) if drawn else list(kernels)
-    total, done = len(faces) * len(kernels), 0
-    columns: dict[str, list] = {}
-    seconds = dict.fromkeys(methods, 0.0)
     options = {"sigma": sigma, "seed": seed, "window": window, "quantise": quantise}
-    with torch.inference_mode():
-        for some in blurred_batches(faces, kernels, batch=batch, device=device, **options):
-            for name, method in methods.items():
-                with Timer() as timer:
-                    restored = method(some.blurred)
-                seconds[name] += timer.seconds
-                _check(name, restored, some.blurred)
-                count = len(some.faces)
-                keys = {"method": [name] * count, **_keys(faces, kernels, some), "sigma": [float(sigma)] * count}
-                for column, values in {**keys, **measure(restored.clamp(0, 1), some.sharp, some.masks)}.items():
-                    columns.setdefault(column, []).extend(values)
-            done += len(some.faces)
-            if progress is not None:
-                progress(done, total)
-    rows = pd.DataFrame(columns)
+    batches = blurred_batches(faces, kernels, batch=batch, device=device, **options)
+    rows = _rows(methods, faces, batches, sigma, len(faces) * len(kernels), progress)
     rows.attrs["protocol"] = {
         "faces": len(faces),
         "data": data_hash(faces),
@@ -124,8 +60,58 @@ def evaluate(
         **options,
         "window": None if window is None else list(window),
     }
+    return rows
+
+
+def evaluate_pairs(
+    methods: Mapping[str, Method],
+    pairs: Pairs,
+    *,
+    window: Window | None = None,
+    batch: int = 32,
+    device: str | torch.device = "cpu",
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Measure every method on pictures that somebody else blurred; rows as of `evaluate`, sigma nan: unknown."""
+    batches = published_batches(pairs, window=window, batch=batch, device=device)
+    rows = _rows(methods, pairs.faces, batches, math.nan, len(pairs.pairs), progress)
+    rows.attrs["protocol"] = {
+        "faces": len(pairs.faces),
+        "data": data_hash(pairs.faces),
+        "pictures": len(pairs.pairs),
+        "window": None if window is None else list(window),
+    }
+    return rows
+
+
+def _rows(
+    methods: Mapping[str, Method],
+    faces: FaceSet,
+    batches: Iterator[Batch],
+    sigma: float,
+    total: int,
+    progress: Progress | None,
+) -> pd.DataFrame:
+    columns: dict[str, list] = {}
+    seconds, done = dict.fromkeys(methods, 0.0), 0
+    with torch.inference_mode():
+        for some in batches:
+            count = len(some.faces)
+            for name, method in methods.items():
+                with Timer() as timer:
+                    restored = method(some.blurred)
+                seconds[name] += timer.seconds
+                _check(name, restored, some.blurred)
+                keys = {"method": [name] * count, **_keys(faces, some), "sigma": [float(sigma)] * count}
+                for column, values in {**keys, **measure(restored.clamp(0, 1), some.sharp, some.masks)}.items():
+                    columns.setdefault(column, []).extend(values)
+            done += count
+            if progress is not None:
+                progress(done, total)
+    rows = pd.DataFrame(columns)
+    rows = rows.sort_values("method", kind="stable", key=lambda c: c.map(list(methods).index), ignore_index=True)
     rows.attrs["seconds_per_image"] = {name: spent / total for name, spent in seconds.items()}
-    return rows.sort_values("method", kind="stable", key=lambda c: c.map(list(methods).index), ignore_index=True)
+    return rows
 
 
 def measure(restored: Tensor, sharp: Tensor, masks: Tensor | None = None) -> dict[str, list[float]]:
@@ -171,7 +157,7 @@ def evaluate_masks(
                 for name, parser in parsers.items():
                     predicted = parser(some.blurred).argmax(1)
                     counts = metrics.overlaps(predicted, true).cpu().numpy()
-                    keys = {"method": name, **_keys(faces, kernels, some), "sigma": noise, "input": title}
+                    keys = {"method": name, **_keys(faces, some), "sigma": noise, "input": title}
                     scores = metrics.f_score(predicted, true).double().cpu().numpy()
                     for i, label in enumerate(CLASSES):
                         measured = {
@@ -185,19 +171,15 @@ def evaluate_masks(
     return pd.concat(tables, ignore_index=True)
 
 
-def _keys(faces: FaceSet, kernels: Sequence[Kernel], some: Batch) -> dict[str, list[str] | list[int]]:
+def _keys(faces: FaceSet, some: Batch) -> dict[str, list[str] | list[int]]:
     known = faces.identities is not None
+    sizes, numbers = zip(*some.kernels, strict=True)
     return {
         "face": [faces.names[i] for i in some.faces],
         "identity": [int(faces.identities[i]) if known else -1 for i in some.faces],
-        "size": [kernels[i][0] for i in some.kernels],
-        "kernel": [kernels[i][1] for i in some.kernels],
+        "size": list(sizes),
+        "kernel": list(numbers),
     }
-
-
-def _generator(*keys: int) -> torch.Generator:
-    """A generator for these numbers alone."""
-    return torch.Generator().manual_seed(int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0] >> 1))
 
 
 def _check(name: str, restored: Tensor, blurred: Tensor) -> None:
