@@ -1,0 +1,103 @@
+"""Weights on disk, and the trained networks that come with the package. Always safetensors: no file can run code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import as_file, files
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from umsn.deblurring import UMSN, Deblurred, build
+from umsn.files import InputError, whole
+from umsn.parsing import SNet
+
+
+def save(
+    path: str | PathLike[str], tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, half: bool = False
+) -> None:
+    """Write tensors and the facts about them (anything JSON holds), whole. ``half`` stores floating point in 16 bits."""
+    kept = {
+        n: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous() for n, t in tensors.items()
+    }
+    with whole(path) as beside:
+        save_file(kept, beside, metadata={"facts": json.dumps(facts)})
+
+
+def load(path: str | PathLike[str], device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save` wrote: tensors (16-bit ones as float32) and facts.
+
+    Raises InputError when the file is missing, truncated, not safetensors, or not written by `save`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; weights written by umsn (.safetensors) were expected")
+    try:
+        with safe_open(path, "pt", device=str(device)) as opened:
+            facts = (opened.metadata() or {}).get("facts")
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        if facts is None:
+            raise InputError(f"{path}: weights without the facts that umsn writes; another program's file?")
+        return {n: t.float() if t.dtype == torch.float16 else t for n, t in tensors.items()}, json.loads(facts)
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); whole weights (.safetensors) were expected") from None
+
+
+def into(network: nn.Module, tensors: Mapping[str, Tensor], *, prefix: str = "", source: object = "weights") -> None:
+    """Put the tensors called ``prefix``... into the network. Raises InputError naming ``source`` where they do not fit."""
+    own = {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{source}: does not fit {type(network).__name__} ({reason})") from None
+
+
+class Pipeline(NamedTuple):
+    """The walk of Fig. 2: S-Net names the classes of a blurred face, a deblurring network restores it."""
+
+    snet: SNet
+    network: UMSN
+    facts: Mapping[str, Any]
+
+    def masks(self, blurred: Tensor) -> Tensor:
+        """m-hat: (B, 3, H, W) -> (B, K, H, W)."""
+        return self.snet.masks(blurred)
+
+    @torch.inference_mode()
+    def __call__(self, blurred: Tensor) -> Deblurred:
+        """Restore (B, 3, H, W) RGB in [0, 1]; the result is clipped to [0, 1]."""
+        deblurred = self.network(blurred, self.masks(blurred))
+        return deblurred._replace(restored=deblurred.restored.clamp(0, 1))
+
+
+def pipeline(path: str | PathLike[str], device: str | torch.device = "cpu") -> Pipeline:
+    """Read a file with S-Net and a deblurring network, as training and the package write it. Raises InputError."""
+    tensors, facts = load(path, device)
+    try:
+        snet = SNet(widths=tuple(facts["parsing_widths"]))
+        network = build(facts["method"], width=facts["width"], expansion=facts["expansion"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: says nothing of its networks ({error}); a file exported by umsn was expected"
+        ) from None
+    into(snet, tensors, prefix="snet.", source=path)
+    into(network, tensors, prefix="network.", source=path)
+    return Pipeline(snet.to(device).eval(), network.to(device).eval(), facts)
+
+
+@lru_cache(maxsize=8)
+def shipped(method: str = "umsn", device: str = "cpu") -> Pipeline:
+    """The trained networks in the package: "umsn", or another row of Table VI. See umsn/pretrained/MODEL_CARD.md."""
+    resource = files("umsn") / "pretrained" / f"{method}.safetensors"
+    if not resource.is_file():
+        raise InputError(f"method {method!r}: no weights of that name come with the package")
+    with as_file(resource) as path:
+        return pipeline(path, device)
