@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from umsn.synthetic.fields import Array, noise, step, unit
-from umsn.synthetic.head import Plan, lid_lines
+from umsn.synthetic.camera import Grid
+from umsn.synthetic.head import Plan, lid_lines, plan_of, relief
 from umsn.synthetic.identity import Identity, stream
+from umsn.synthetic.shot import shot_of
 from umsn.synthetic.strands import CENTRE, RADII, Strands, clumped, grow
 
-#: length, weight (pull of gravity), stiffness, spread of a clump, curl, turns, thickness of the whole, strands
+#: length, weight (pull of gravity), stiffness, clumping, curl, turns, thickness of the whole, strands
 _STYLES = {
-    "buzz": (0.06, 0.0, 2.0, 0.03, 0.0, 0, 0.02, 7000),
-    "short": (0.42, 0.25, 0.9, 0.035, 0.008, 2, 0.12, 6500),
-    "swept": (0.62, 0.12, 0.9, 0.03, 0.01, 1, 0.16, 6500),
-    "curly": (0.75, 0.25, 0.9, 0.03, 0.055, 4, 0.22, 6500),
-    "afro": (0.55, 0.0, 1.2, 0.04, 0.05, 5, 0.30, 9000),
-    "bob": (1.75, 0.8, 0.7, 0.04, 0.01, 1, 0.16, 6500),
-    "long": (2.9, 0.9, 0.7, 0.045, 0.015, 2, 0.16, 6500),
-    "wavy": (2.8, 0.8, 0.75, 0.05, 0.06, 3.5, 0.22, 6500),
-    "tied": (1.0, 0.1, 0.5, 0.02, 0.004, 1, 0.06, 6500),
-    "fringe": (2.3, 0.9, 0.7, 0.04, 0.012, 1.5, 0.15, 6500),
+    "buzz": (0.05, 0.0, 2.0, 0.0, 0.0, 0, 0.01, 8000),
+    "short": (0.40, 0.2, 0.9, 0.35, 0.006, 2, 0.13, 6500),
+    "swept": (0.62, 0.12, 0.9, 0.3, 0.008, 1, 0.16, 6500),
+    "curly": (0.75, 0.25, 0.9, 0.6, 0.05, 4, 0.20, 6500),
+    "afro": (0.55, 0.0, 1.2, 0.3, 0.04, 5, 0.30, 9000),
+    "bob": (1.75, 0.8, 0.7, 0.5, 0.01, 1, 0.16, 6500),
+    "long": (2.9, 0.9, 0.7, 0.5, 0.015, 2, 0.16, 6500),
+    "wavy": (2.8, 0.8, 0.75, 0.6, 0.06, 3.5, 0.22, 6500),
+    "tied": (1.0, 0.1, 0.5, 0.2, 0.004, 1, 0.05, 6500),
+    "fringe": (2.3, 0.9, 0.7, 0.5, 0.012, 1.5, 0.15, 6500),
 }
 
 
@@ -38,9 +41,15 @@ def hairline(who: Identity, azimuth: Array) -> Array:
 
 
 def _scalp(who: Identity, count: int, rng: np.random.Generator) -> Array:
-    """Roots (3, n) on the skull above the hairline, evenly spread."""
+    """Roots (3, n) on the head above the hairline, evenly spread."""
+    shot = replace(shot_of(0, 0, 0, {}), smile=0.0, mouth_open=0.0, lids=1.0)
+    grid = Grid(-1.35, 1.35, -1.8, 1.2, 20)
+    z = relief(who, plan_of(who, shot), grid.u, grid.v)
     d = unit(rng.standard_normal((3, count * 3), dtype=np.float32))
     p = CENTRE[:, None] + d * RADII[:, None]
+    # In front the roots are in the forehead's skin.
+    skin = grid.read(z, p[0], p[1])
+    p[2] = np.where((p[2] > 0) & (skin > 0), np.minimum(skin, p[2] + 0.2), p[2])
     azimuth = np.arctan2(p[0] / RADII[0], (p[2] - CENTRE[2]) / RADII[2])
     edge = hairline(who, azimuth) + 0.035 * noise(azimuth * 14 + who.number, azimuth * 0 + who.seed % 97)
     thin = (rng.random(count * 3) > 0.9 * who.recession * step(-1.2, -1.5, p[1])) if who.recession > 0.4 else True
@@ -51,10 +60,11 @@ def guides_of(who: Identity) -> Array:
     """The guides (3, n, t) of a person's hair style."""
     rng = stream(who.seed, 11)
     length, weight, stiff, _, _, _, thick, _ = _STYLES[who.hair]
-    roots = _scalp(who, 900, rng)
+    roots = _scalp(who, 1100, rng)
     n = roots.shape[1]
     out = unit((roots - CENTRE[:, None]) / RADII[:, None] ** 2)
     part = who.parting
+    top = step(-0.4, -1.1, roots[1])
     side = np.where(roots[0] > part * 0.9, 1, -1).astype(np.float32)
     zero = np.zeros(n, np.float32)
     front = step(0.1, 0.8, roots[2]) * step(-0.7, -1.05, roots[1])
@@ -73,22 +83,19 @@ def guides_of(who: Identity) -> Array:
         comb = np.stack([roots[0] * 0.1, -0.15 + zero, -1.3 + zero])
     elif who.hair == "swept":
         comb = np.stack([0.7 * np.sign(part) + zero, -0.5 * front, -0.8 + zero])
+        lengths *= 0.35 + 0.65 * top
     elif who.hair == "short":
-        forward = who.hair_curl > 0.3
+        forward = 0.9 if who.hair_curl > 0.3 else -0.4
         comb = np.stack(
-            [
-                0.5 * np.sign(part) + 0.2 * roots[0],
-                (0.5 if forward else -0.7) * front + 0.6 * (1 - front),
-                (0.5 if forward else -0.2) + zero,
-            ]
+            [0.4 * np.sign(part) + 0.2 * roots[0], 0.7 * forward * front + 0.7 * (1 - front), forward * 0.6 + zero]
         )
-        lengths *= 0.55 + 0.45 * step(-0.5, -1.2, roots[1])
+        lengths *= 0.3 + 0.7 * top
     else:
         comb = out.copy()
         if who.hair == "curly":
             lengths *= 0.6 + 0.4 * step(0.0, -1.2, roots[1])
     comb = comb.astype(np.float32) + 0.25 * rng.standard_normal((3, n), dtype=np.float32)
-    lift = (thick * rng.random(n, dtype=np.float32) ** 0.7)[None]
+    lift = (thick * (0.25 + 0.75 * top if length < 0.7 else 1) * rng.random(n, dtype=np.float32) ** 0.7)[None]
     start = out * (0.5 if who.hair != "tied" else 0.1) + comb * 0.4
     if who.hair in ("afro", "buzz"):
         start = out
@@ -117,11 +124,11 @@ def hair_of(who: Identity) -> Strands | None:
     """All strands of a person's hair, None for the bald. The same in each photograph."""
     if who.hair == "bald":
         return None
-    _, _, _, spread, curl, turns, _, count = _STYLES[who.hair]
+    _, _, _, clump, curl, turns, _, count = _STYLES[who.hair]
     rng = stream(who.seed, 12)
     guides = guides_of(who)
     curl = curl * float(np.exp(0.35 * who.hair_curl))
-    return clumped(guides, count, spread, 0.45, curl, turns, rng)
+    return clumped(guides, count, clump, curl, turns, rng)
 
 
 def brow_line(plan: Plan, who: Identity, x: Array) -> tuple[Array, Array]:

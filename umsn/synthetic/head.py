@@ -81,9 +81,9 @@ def lip_lines(plan: Plan, u: Array) -> tuple[Array, Array, Array, Array]:
 
 def half_width(who: Identity, plan: Plan, v: Array) -> Array:
     """Half the width of the head at height v."""
-    s = 1.10 * (1 + 0.028 * who.width)
+    s = 1.08 * (1 + 0.028 * who.width)
     knots = np.array([-1.75, -1.66, -1.45, -1.1, -0.7, -0.3, 0.1, 0.45, 0.8, 1.1, 1.35, 1.55, 1.70, 1.79, 1.85])
-    widths = np.array([0, 0.42, 0.78, 0.96, 1.02, 1.04, 1.05, 1.04, 0.98, 0.88, 0.745, 0.585, 0.42, 0.25, 0])
+    widths = np.array([0, 0.42, 0.78, 0.96, 1.02, 1.04, 1.05, 1.03, 0.955, 0.845, 0.70, 0.53, 0.37, 0.21, 0])
     widths[6:8] += 0.012 * who.cheek
     widths[8:11] += np.array([0.02, 0.032, 0.03]) * who.jaw - 0.006 * who.hollow
     widths[11:14] += np.array([0.028, 0.034, 0.03]) * (0.6 * who.jaw + 0.7 * who.chin)

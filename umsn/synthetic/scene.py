@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from umsn.synthetic.accessories import add_glasses, add_hand
 from umsn.synthetic.camera import Camera, Grid, framed, march
 from umsn.synthetic.eyes import add_eyes
 from umsn.synthetic.fields import Array, linear, rgb, spread, unit
@@ -66,7 +67,10 @@ def render(who: Identity, shot: Shot, size: int, margin: int) -> tuple[Array, Ar
     _add_fine_hair(who, plan, camera, grid, z, light_map, solid, picture)
     scalp = np.zeros((side, side), np.float32)
     scalp[hit] = face.scalp
+    bridge = float(grid.read(z, np.zeros(1), np.full(1, -0.02))[0]) + 0.14
+    add_glasses(who, shot, plan, camera, light, rays, bridge, scale, picture, labels, solid)
     _add_hair(who, shot, camera, light, scalp, solid, picture, labels, scale)
+    add_hand(who, shot, camera, light, rays, scale, picture, labels)
     return _developed(shot, picture, rng), _voted(labels)
 
 
@@ -147,7 +151,7 @@ def _add_hair(
     picture += cover * (0.3 * fill[:, :, None] - picture)
     if strands is None:
         return
-    diffuse, specular = lit(strands, light.head, light.view, light.share, shine=0.5)
+    diffuse, specular = lit(strands, light.head, light.view, light.share, shine=0.9)
     x, y, z = camera.project(*strands.points)
     pace = np.abs(np.diff(x[:200], axis=1)).mean() + np.abs(np.diff(y[:200], axis=1)).mean()
     got, _, where = paint(solid, x, y, z, np.stack([diffuse, specular]), int(np.clip(np.ceil(pace * 1.1), 1, 6)))
@@ -163,7 +167,7 @@ def _add_hair(
     tint = light.key / max(light.share, 1e-3)
     picture[:, body] = 0.25 * fill
     got = got[:, where]
-    picture[:, where] = tint * (1.1 * colour * got[0] + got[1] * (0.5 * colour + 0.12))
+    picture[:, where] = tint * (1.7 * colour * got[0] + got[1] * (0.6 * colour + 0.08))
     labels[body | (scalp > 0.5)] = 10
 
 

@@ -45,6 +45,13 @@ class Shot:
     expression: str = "neutral"
 
 
+def _cloth(rng: np.random.Generator) -> tuple[float, float, float]:
+    """A colour to wear, linear: black, white, or something between with a hue."""
+    level = float(rng.choice([0.02, 0.05, 0.15, 0.35, 0.75], p=[0.3, 0.2, 0.2, 0.12, 0.18]))
+    r, g, b = level * np.exp(rng.normal(0, 0.08 if level in (0.02, 0.75) else 0.4, 3))
+    return float(r), float(g), float(b)
+
+
 def shot_of(identity: int, shot: int, seed: int, overrides: dict[str, Any]) -> Shot:
     """Photograph number ``shot`` of a person, with any field replaced. Raises InputError for an unknown override."""
     known = {f.name for f in fields(Shot)} - {"seed"}
@@ -75,8 +82,8 @@ def shot_of(identity: int, shot: int, seed: int, overrides: dict[str, Any]) -> S
     drawn = Shot(
         seed=int(rng.integers(2**31)), yaw=normal(11.0), pitch=normal(5.0), roll=normal(2.0), smile=float(smile), mouth_open=float(opened),
         lids=lids, brow_raise=normal(), gaze=(normal(0.18), normal(0.08)), light_azimuth=normal(38.0), light_elevation=28 + normal(16.0),
-        key=float(rng.uniform(0.35, 0.8)), temperature=normal(0.4), exposure=normal(0.8), softness=float(rng.uniform(0.25, 0.55)), noise=float(rng.uniform(0.003, 0.015)),
-        shift=(normal(1.0), normal(1.0)), scale=1 + normal(0.02), cloth=tuple(float(c) for c in rng.uniform(0.03, 0.8) * np.exp(rng.normal(0, 0.35, 3))),
+        key=float(rng.uniform(0.45, 0.9)), temperature=normal(0.4), exposure=normal(0.8), softness=float(rng.uniform(0.25, 0.55)), noise=float(rng.uniform(0.003, 0.015)),
+        shift=(normal(1.0), normal(1.0)), scale=1 + normal(0.02), cloth=_cloth(rng),
         background=str(rng.choice(BACKGROUNDS, p=[0.25, 0.45, 0.15, 0.15])), expression=expression,
     )  # fmt: skip
     return replace(drawn, **overrides)

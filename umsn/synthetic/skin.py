@@ -14,8 +14,8 @@ from umsn.synthetic.strands import CENTRE, RADII
 
 _TONES = linear(
     [
-        [0.95, 0.80, 0.72],
-        [0.90, 0.70, 0.58],
+        [0.92, 0.75, 0.67],
+        [0.88, 0.68, 0.57],
         [0.80, 0.58, 0.44],
         [0.64, 0.43, 0.31],
         [0.46, 0.30, 0.21],
@@ -45,8 +45,8 @@ def skin_tone(who: Identity) -> Array:
 def pores(who: Identity, u: Array, v: Array) -> Array:
     """The relief of pores, fine lines and wrinkles, in head units."""
     s = who.seed % 1009
-    z = 0.0009 * noise(u * 38 + s, v * 38) + 0.0009 * (0.5 + who.age) * noise(u * 75, v * 75 + s)
-    z += (0.002 + 0.002 * who.age) * noise(u * 9 + s, v * 9)
+    z = 0.0007 * noise(u * 38 + s, v * 38) + 0.0008 * (0.4 + who.age) * noise(u * 75, v * 75 + s)
+    z += (0.001 + 0.002 * who.age) * noise(u * 9 + s, v * 9)
     a = np.abs(u)
     if who.age > 0.25:
         forehead = step(-0.40, -0.50, v) * step(-0.95, -0.8, v) * step(0.75, 0.4, a)
@@ -158,8 +158,9 @@ def add_lips(who: Identity, plan: Plan, on: Surface, u: Array, v: Array) -> None
         depth, room = v - upper, np.maximum(lower - upper, 1e-3)
         edges = np.array([-0.40, -0.325, -0.255, -0.18, -0.10, 0.0, 0.10, 0.18, 0.255, 0.325, 0.40], np.float32)
         gap = np.min(np.abs(u - edges[:, None]), 0)
-        tooth = 0.125 + 0.008 * np.cos(u * 31) - 0.25 * u * u
-        bite = step(tooth, tooth - 0.02, depth)
+        # The teeth stay with the skull; the lips part before them.
+        edge = plan.mouth + 0.085 + 0.006 * np.cos(u * 31) - (0.25 + 2 * plan.mouth_curve) * u * u - 0.5 * plan.gap
+        bite = step(edge, edge - 0.02, v)
         white = linear([0.92, 0.88, 0.81])[:, None] * (1 - 0.10 * who.age)
         enamel = (
             white
@@ -179,12 +180,9 @@ def add_lips(who: Identity, plan: Plan, on: Surface, u: Array, v: Array) -> None
 def add_scalp(who: Identity, on: Surface, u: Array, v: Array, z: Array) -> None:
     """Where the hair of the head grows."""
     azimuth = np.arctan2(u / RADII[0], (z - CENTRE[2]) / RADII[2])
-    edge = (
-        hairline(who, azimuth)
-        + 0.05 * noise(azimuth * 14 + who.number, azimuth * 0 + who.seed % 97)
-        + 0.04 * noise(u * 34, v * 34 + who.seed % 1013)
-    )
+    ragged = 0.05 * noise(azimuth * 14 + who.number, azimuth * 0 + who.seed % 97)
+    edge = hairline(who, azimuth) + ragged + 0.05 * noise(u * 40, v * 9 + who.seed % 1013)
     if who.hair == "bald":
         on.scalp[:] = 0.35 * who.stubble * step(0.05, -0.08, v - edge)
     else:
-        on.scalp[:] = step(0.06, -0.06, v - edge)
+        on.scalp[:] = step(0.05, -0.10, v - edge)

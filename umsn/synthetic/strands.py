@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from umsn.synthetic.fields import Array, step, unit
 
@@ -70,31 +71,35 @@ def grow(
     return out
 
 
-def clumped(
-    guides: Array, count: int, spread: float, taper: float, curl: float, turns: float, rng: np.random.Generator
-) -> Strands:
-    """``count`` strands about the guides: each follows one, at a distance that shrinks by ``taper`` to the tip, with curls."""
+def clumped(guides: Array, count: int, clump: float, curl: float, turns: float, rng: np.random.Generator) -> Strands:
+    """``count`` strands between the guides: each lies between two neighbours and gathers to one of them towards its tip.
+
+    ``clump`` 0..1 is how far it gathers; ``curl`` the radius (head units) and ``turns`` the number of its curls.
+    """
     n, steps = guides.shape[1:]
     of = rng.integers(n, size=count)
+    beside = cKDTree(guides[:, :, 0].T).query(guides[:, :, 0].T, k=5)[1][of, rng.integers(1, 5, count)]
     t = np.linspace(0, 1, steps, dtype=np.float32)
-    away = rng.standard_normal((3, count, 1), dtype=np.float32) * spread
-    points = guides[:, of] + away * (1 - taper * t)
-    drift = np.cumsum(rng.standard_normal((3, count, steps), dtype=np.float32), 2) * (spread * 0.6 / np.sqrt(steps))
-    points += drift
+    share = rng.random((count, 1), dtype=np.float32) * (1 - clump * t)
+    apart = np.abs(guides[:, of] - guides[:, beside]).sum(0) < 0.5  # do not bridge a parting
+    share = np.where(np.minimum.accumulate(apart, 1), share, 0)
+    points = guides[:, of] * (1 - share) + guides[:, beside] * share
+    points += rng.standard_normal((3, count, 1), dtype=np.float32) * 0.012
+    points += np.cumsum(rng.standard_normal((3, count, steps), dtype=np.float32), 2) * np.float32(0.02 / np.sqrt(steps))
     if curl > 0:
-        phase = (rng.random((n,), dtype=np.float32) * 6.28)[of][:, None] + rng.standard_normal(
+        phase = (rng.random(n, dtype=np.float32) * 6.28)[of][:, None] + rng.standard_normal(
             (count, 1), dtype=np.float32
-        ) * 0.5
-        rate = turns * (1 + 0.25 * rng.standard_normal((n, 1), dtype=np.float32))[of]
+        ) * 0.4
+        rate = (turns * (1 + 0.25 * rng.standard_normal(n, dtype=np.float32)))[of][:, None]
         angle = phase + 6.283 * rate * t
-        points[0] += curl * np.minimum(t * 3, 1) * np.sin(angle)
-        points[2] += curl * np.minimum(t * 3, 1) * np.cos(angle)
-        points[1] += 0.5 * curl * np.minimum(t * 3, 1) * np.sin(angle * 0.9 + 1)
+        width = curl * np.minimum(t * 3, 1)
+        points[0] += width * np.sin(angle)
+        points[2] += width * np.cos(angle)
+        points[1] += 0.5 * width * np.sin(angle * 0.9 + 1)
     tone = (
-        1 + 0.16 * rng.standard_normal(count, dtype=np.float32) + (0.14 * rng.standard_normal(n, dtype=np.float32))[of]
+        1 + 0.24 * rng.standard_normal(count, dtype=np.float32) + (0.22 * rng.standard_normal(n, dtype=np.float32))[of]
     )
-    # Strands of one clump at the near side of it are the lighter ones.
-    return Strands(points, np.clip(tone, 0.4, 1.7), rng.random(count, dtype=np.float32))
+    return Strands(points, np.clip(tone, 0.35, 2.0), rng.random(count, dtype=np.float32))
 
 
 def lit(strands: Strands, light: Array, view: Array, key: float, *, shine: float) -> tuple[Array, Array]:

@@ -115,7 +115,7 @@ def add_body(
         + 0.25 * clouds(u * 5 + v * 3, v * 2, 2)
     )
     if rng.random() < 0.3:
-        weave *= 0.75 + 0.5 * (np.sin(u * np.float32(rng.uniform(20, 60)) + np.float32(rng.uniform(0, 9))) > 0)
+        weave *= 0.85 + 0.3 * (np.sin(u * np.float32(rng.uniform(20, 60)) + np.float32(rng.uniform(0, 9))) > 0)
     fell = light.key * np.clip(0.3 + 0.5 * light.seen[2], 0.1, 1) + 0.5 * (light.above + light.below)
     fabric = (
         col(np.array(shot.cloth, np.float32)[:, None] * fell)
