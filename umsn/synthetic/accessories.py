@@ -34,7 +34,7 @@ def add_glasses(
     kind = who.glasses or int(rng.integers(1, 4))
     power = {1: 2.2, 2: 4.5, 3: 3.0}[kind]
     wide, high = (0.40, 0.33) if dark else (0.37, 0.25 if kind == 2 else 0.30)
-    rim = 0.05 if dark or rng.random() < 0.6 else 0.024
+    rim = 0.05 if rng.random() < 0.6 else 0.024
     colour = np.array(
         rng.choice([[0.015, 0.013, 0.012], [0.06, 0.03, 0.015], [0.25, 0.22, 0.18], [0.10, 0.02, 0.02]]), np.float32
     )[:, None]
@@ -55,7 +55,7 @@ def add_glasses(
     picture *= 1 - 0.35 * moved(
         shade, round(float(light.seen[1]) * 0.07 * scale), round(float(light.seen[0]) * 0.07 * scale)
     )
-    sky = light.above * (0.03 + 0.16 * step(0.3, -0.3, y[lens])) * (1 + 0.3 * np.sin(u[lens] * 7 + shot.seed % 7))
+    sky = light.above * (0.012 + 0.06 * step(0.3, -0.3, y[lens])) * (1 + 0.3 * np.sin(u[lens] * 7 + shot.seed % 7))
     picture[:, lens] = picture[:, lens] * (0.06 if dark else 0.93) + sky * (1.0 if dark else 0.35)
     round_ = np.clip(1 - (off[frame] / (rim / 2)) ** 2, 0, 1)
     picture[:, frame] = colour * (light.key * 0.6 + light.above) + 0.25 * light.key * round_**8 * step(

@@ -35,7 +35,7 @@ def _eye(who: Identity, shot: Shot, plan: Plan, side: int, u: Array, v: Array, s
     dv = y - shot.gaze[1] * plan.eye_width + 0.015
     r, angle = np.hypot(du, dv), np.arctan2(dv, du)
     fibres = 1 + 0.30 * noise(angle * 7 + who.number, r * 30) + 0.15 * noise(angle * 15, r * 8)
-    iris = linear(who.iris)[:, None] * fibres * (0.75 + 0.7 * step(0.03, 0.065, r)) * (1 + 0.5 * step(-0.02, 0.05, dv))
+    iris = linear(who.iris)[:, None] * fibres * (0.5 + 0.6 * step(0.03, 0.065, r)) * (1 + 0.5 * step(-0.02, 0.05, dv))
     iris *= (1 - 0.75 * step(_IRIS - 0.025, _IRIS, r)) * step(0.028, 0.038, r)
     white = (
         linear([0.80, 0.76, 0.74])[:, None]

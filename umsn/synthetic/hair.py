@@ -31,8 +31,8 @@ _STYLES = {
 
 def hairline(who: Identity, azimuth: Array) -> Array:
     """The lowest v at which hair grows, by azimuth about the head: 0 at the front, +-pi/2 over the ears, pi behind."""
-    corner = -0.92 - 0.35 * who.recession
-    front = -1.0 - 0.045 * who.hairline - 0.16 * who.recession
+    corner = -0.88 - 0.35 * who.recession
+    front = -0.96 - 0.045 * who.hairline - 0.16 * who.recession
     side = 0.25 if who.masculine > 0.5 else 0.1
     a = [0, 0.30, 0.55, 0.80, 0.98, 1.12, 1.30, 1.5, 1.8, 2.2, np.pi]
     return np.interp(

@@ -52,11 +52,11 @@ def plan_of(who: Identity, shot: Shot) -> Plan:
     mouth = 1.05 + 0.022 * who.mouth_height + 0.03 * who.length * 0.5 - 0.02 * shot.smile
     gap = 0.12 * shot.mouth_open
     return Plan(
-        eye=(0.48 + 0.014 * who.eye_gap, 0.012), eye_width=ew, eye_up=up, eye_low=low, eye_rest=rest, eye_tilt=0.05 + 0.05 * who.eye_tilt,
+        eye=(0.48 + 0.014 * who.eye_gap, 0.03), eye_width=ew, eye_up=up, eye_low=low, eye_rest=rest, eye_tilt=0.05 + 0.05 * who.eye_tilt,
         mouth=mouth, mouth_width=0.36 + 0.018 * who.mouth_width + 0.085 * shot.smile, mouth_curve=0.005 + 0.085 * shot.smile, gap=gap,
         lip_up=0.122 + 0.02 * who.lip_upper - 0.02 * shot.smile, lip_low=0.158 + 0.022 * who.lip_lower - 0.02 * shot.smile,
         chin=1.80 + 0.055 * who.length, drop=1.6 * gap, nose_width=0.27 + 0.022 * who.nose_width + 0.02 * shot.smile,
-        nose_tip=0.59 + 0.03 * who.nose_length, brow=-0.25 - 0.02 * who.brow_height - 0.025 * shot.brow_raise, brow_thick=0.072 + 0.012 * who.brow_thick,
+        nose_tip=0.59 + 0.03 * who.nose_length, brow=-0.222 - 0.02 * who.brow_height - 0.025 * shot.brow_raise, brow_thick=0.084 + 0.012 * who.brow_thick,
         smile=shot.smile,
     )  # fmt: skip
 
@@ -115,13 +115,13 @@ def relief(who: Identity, plan: Plan, u: Array, v: Array) -> Array:
     """Depth z of the face on a lattice (u, v) (rows of equal v); -3 where there is no head."""
     # The jaw sinks when the mouth opens: what lies below the lips is looked up higher.
     rows = v[:, :1]
-    sunk = rows - plan.drop * step(plan.mouth, plan.mouth + 0.2, rows)
+    sunk = rows - plan.drop * step(plan.mouth - 0.12, plan.mouth + 0.45, rows)
     w = np.nan_to_num(half_width(who, plan, sunk), nan=1e-3).astype(np.float32)
     centre = np.nan_to_num(profile(who, plan, sunk), nan=-3).astype(np.float32)
     u = skewed(who, u, v)
     a = np.abs(u)
     x = np.minimum(a / np.maximum(w, 1e-3), 1)
-    z = centre - (centre - BACK) * (1 - np.sqrt(np.maximum(1 - x**2.35, 0)))
+    z = centre - (centre - BACK) * (1 - np.sqrt(np.maximum(1 - x**2.08, 0)))
     z += _upper(who, plan, a, v) + _nose(who, plan, a, v, rows) + _lower(who, plan, u, a, v, sunk)
     return np.where((a < w) & (centre > BACK), z, -3).astype(np.float32)
 
@@ -150,9 +150,9 @@ def _nose(who: Identity, plan: Plan, a: Array, v: Array, rows: Array) -> Array:
     tip, wide = plan.nose_tip, plan.nose_width / 0.27
     t = np.clip((rows + 0.22) / (tip + 0.22), 0, 1.5)
     bridge = 0.025 * who.nose_bridge
-    heights = np.array([0, 0.07 + bridge, 0.20 + bridge, 0.31, 0.33, 0.20, 0.05, 0]) * (1 + 0.13 * who.nose_height)
+    heights = np.array([0, 0.055 + bridge, 0.165 + bridge, 0.27, 0.295, 0.18, 0.045, 0]) * (1 + 0.13 * who.nose_height)
     ridge = PchipInterpolator([0, 0.2, 0.55, 0.88, 1.0, 1.13, 1.26, 1.5], heights)(t).astype(np.float32)
-    flank = PchipInterpolator([0, 0.3, 0.7, 1.0, 1.5], [0.13, 0.105, 0.12, 0.16, 0.17])(t).astype(np.float32) * wide
+    flank = PchipInterpolator([0, 0.3, 0.7, 1.0, 1.5], [0.14, 0.12, 0.135, 0.17, 0.18])(t).astype(np.float32) * wide
     z = ridge * (0.7 * np.exp(-((a / flank) ** 2)) + 0.3 * np.exp(-((a / (1.9 * flank)) ** 2)))
     z += 0.085 * bump(a, v, 0, tip - 0.01, 0.105 * wide, 0.095)
     z += 0.14 * bump(a, v, plan.nose_width - 0.085, tip + 0.04, 0.072, 0.078)

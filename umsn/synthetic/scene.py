@@ -8,7 +8,7 @@ from scipy import ndimage
 from umsn.synthetic.accessories import add_glasses, add_hand
 from umsn.synthetic.camera import Camera, Grid, framed, march
 from umsn.synthetic.eyes import add_eyes
-from umsn.synthetic.fields import Array, linear, rgb, spread, unit
+from umsn.synthetic.fields import Array, linear, noise, rgb, spread, unit
 from umsn.synthetic.hair import beard_hairs, brow_hairs, hair_of, lashes
 from umsn.synthetic.head import Plan, plan_of, relief, skewed
 from umsn.synthetic.identity import Identity, stream
@@ -147,8 +147,11 @@ def _add_hair(
     colour = linear(np.array(who.hair_colour) * (1 - who.grey) + np.array([0.68, 0.67, 0.66]) * who.grey)[:, None]
     fill = colour * (0.5 * light.key + 0.5 * light.above)
     strands = hair_of(who)
+    where_v, where_u = np.nonzero(scalp > 0)
+    streaks = np.ones_like(scalp)
+    streaks[where_v, where_u] = np.exp(0.55 * noise(where_u * (55 / scale), where_v * (7 / scale)))
     cover = scalp * (0.5 if strands is None else 0.9)
-    picture += cover * (0.3 * fill[:, :, None] - picture)
+    picture += cover * ((0.6 * fill)[:, :, None] * streaks - picture)
     if strands is None:
         return
     diffuse, specular = lit(strands, light.head, light.view, light.share, shine=0.9)
@@ -177,14 +180,14 @@ def _developed(shot: Shot, picture: Array, rng: np.random.Generator) -> Array:
     photo = picture.reshape(3, side, SAMPLES, side, SAMPLES).mean((2, 4))
     photo = ndimage.gaussian_filter(photo, (0, shot.softness, shot.softness))
     photo *= np.float32(0.85 * 2.0 ** (0.28 * shot.exposure))
-    noise = shot.noise
+    grain = shot.noise
     if shot.light == "low":
         photo *= rgb(0.16, 0.13, 0.11)[:, :, None]
-        noise *= 3
+        grain *= 3
     photo = photo / (1 + np.maximum(photo - 0.75, 0) * 0.8)
     photo = np.clip(photo, 0, 1) ** np.float32(1 / 2.2)
     photo += 0.12 * (photo - 0.5) * (1 - np.abs(2 * photo - 1))
-    photo += rng.standard_normal(photo.shape, dtype=np.float32) * np.float32(noise)
+    photo += rng.standard_normal(photo.shape, dtype=np.float32) * np.float32(grain)
     return np.clip(photo, 0, 1)
 
 

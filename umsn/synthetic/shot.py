@@ -76,7 +76,7 @@ def shot_of(identity: int, shot: int, seed: int, overrides: dict[str, Any]) -> S
         "blink": rng.uniform(0, 0.6),
     }[expression]
     # A wide smile shows teeth more often than not.
-    parted = smile * rng.uniform(0.15, 0.5) * (rng.random() < 0.85) if expression == "smile" else 0.0
+    parted = smile * rng.uniform(0.3, 0.75) * (rng.random() < 0.85) if expression == "smile" else 0.0
     opened = rng.uniform(0.25, 0.9) if expression == "open" else parted + (rng.random() < 0.2) * rng.uniform(0, 0.12)
     lids = 0.0 if expression == "blink" else float(np.clip(1 + normal(0.1) - 0.22 * smile, 0.5, 1.2))
     drawn = Shot(
