@@ -23,7 +23,8 @@ setup: .venv/ready
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test: setup book/_static/vendor
+test: setup
+	$(BIN)/doit vendor
 	$(BIN)/python -m pytest
 
 lint: setup
@@ -34,7 +35,7 @@ notebooks: setup
 	RECIPE=$(RECIPE) $(BIN)/doit notebooks
 
 book: setup
-	RECIPE=$(RECIPE) $(BIN)/doit book
+	RECIPE=$(RECIPE) $(BIN)/doit
 
 clean:
 	rm -rf .venv .doit.db* build node_modules book/_build book/executed book/_static/vendor

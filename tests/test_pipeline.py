@@ -1,0 +1,37 @@
+"""The pipeline redoes what an edit has made stale, and nothing else."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def dodo(home, monkeypatch):
+    """dodo.py as a module, in the repository (its paths are relative)."""
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("PATH", "")
+    spec = importlib.util.spec_from_file_location("dodo", home / "dodo.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_notebook_depends_on_what_it_imports_and_reads(dodo, tmp_path):
+    code = "%matplotlib inline\nfrom umsn import blur\nfrom umsn.weights import shipped\nopen('table6.csv')"
+    cells = [{"cell_type": "code", "source": code}, {"cell_type": "markdown", "source": "import umsn.synthetic"}]
+    notebook = tmp_path / "asks.ipynb"
+    notebook.write_text(json.dumps({"cells": cells}))
+    found = dodo.inputs(notebook)
+    assert notebook in found
+    assert {Path("umsn/blur.py"), Path("umsn/weights.py"), Path("umsn/files.py")} <= set(found)
+    assert not [path for path in found if path.parts[:2] == ("umsn", "synthetic")]
+    assert all(path.exists() for path in found)
+
+
+def test_every_notebook_is_in_the_table_of_contents(dodo, home):
+    toc = (home / "_toc.yml").read_text("utf-8")
+    assert dodo.NOTEBOOKS
+    for notebook in dodo.NOTEBOOKS:
+        assert f"book/executed/{notebook.stem}\n" in toc
