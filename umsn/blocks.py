@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 
 
 class SharedSmoothing(nn.Module):
-    """One 3x3 filter shared by all channels, which joins the grids that a dilated convolution keeps apart (Fig. 4, [40]).
+    """One 3x3 filter shared by all channels joins the grids that a dilated convolution keeps apart (Fig. 4, [40]).
 
-    (B, C, H, W) -> (B, C, H, W). A dilation of d needs a filter of 2d - 1 taps; it starts as the identity and is learned.
+    (B, C, H, W) -> (B, C, H, W). A dilation of d needs a filter of 2d - 1 taps; it starts as the identity and is
+    learned.
     """
 
     def __init__(self, dilation: int = 2) -> None:
@@ -42,9 +44,10 @@ def conv(inputs: int, outputs: int, size: int, *, dilation: int = 1, normalise: 
 class ResBlock(nn.Module):
     """ResBlock(m, n): 1x1, 3x3 and two smoothed 3x3 convolutions of dilation 2, beside a residual path (Fig. 4).
 
-    (B, m, H, W) -> (B, n, H, W). ``expansion`` x n channels run between the convolutions: the width that Sec. IV-C sets to
-    give all rows of Table VI the same number of parameters. ``image`` says that the input is a picture: its first convolution
-    then sees it as it is, since normalising a photograph by its own contrast would throw that contrast away.
+    (B, m, H, W) -> (B, n, H, W). ``expansion`` x n channels run between the convolutions: the width that Sec. IV-C sets
+    to give all rows of Table VI the same number of parameters. ``image`` says that the input is a picture: its first
+    convolution then sees it as it is, since normalising a photograph by its own contrast would throw that contrast
+    away.
     """
 
     def __init__(self, inputs: int, outputs: int, *, expansion: float = 1, image: bool = False) -> None:
@@ -67,7 +70,7 @@ def chain(channels: Sequence[int], *, expansion: float | Sequence[float] = 1, im
 
     ``expansion`` is one number for all blocks or one for each.
     """
-    steps = list(zip(channels[:-1], channels[1:], strict=True))
+    steps = list(pairwise(channels))
     each = expansion if isinstance(expansion, Sequence) else [expansion] * len(steps)
     return nn.Sequential(
         *(
@@ -88,6 +91,6 @@ def double(x: Tensor) -> Tensor:
 
 
 def pad_to(x: Tensor, multiple: int) -> Tensor:
-    """Extend the last rows and columns so that height and width are multiples of ``multiple``: (B, C, H, W) -> (B, C, H', W')."""
+    """Repeat the last row and column until height and width are multiples of ``multiple``: (B, C, H, W) -> the same."""
     height, width = x.shape[-2:]
     return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")

@@ -39,8 +39,8 @@ def trajectories(
 ) -> Tensor:
     """Camera-shake paths that start at the origin (Boracchi & Foi 2012, Sec. II).
 
-    lengths (N,) in pixels  ->  (N, steps, 2) positions (row, column) in pixels. ``anxiety`` in [0, 1] is how much the hand
-    trembles: 0 gives straight lines, 0.005 is the authors' demonstration.
+    lengths (N,) in pixels  ->  (N, steps, 2) positions (row, column) in pixels. ``anxiety`` in [0, 1] is how much the
+    hand trembles: 0 gives straight lines, 0.005 is the authors' demonstration.
     """
     count = len(lengths)
     kind = {"generator": generator, "device": generator.device}
@@ -66,15 +66,12 @@ def trajectories(
 
 
 def rasterise(paths: Tensor, sizes: Tensor, *, centre: Centre = "box", pad_to: int) -> Tensor:
-    """The time a path spends on each pixel: (N, steps, 2) -> (N, pad_to, pad_to), sum 1, non-zero in the middle size x size.
+    """The time a path spends on each pixel: (N, steps, 2) -> (N, pad_to, pad_to), sum 1, zero beyond its size.
 
     A path is placed by its bounding box, as in the authors' package, or by its centre of mass. Time spent outside the
     size x size support is lost and what remains is scaled to sum 1.
     """
-    if centre == "box":
-        middle = (paths.amin(1) + paths.amax(1)) / 2
-    else:
-        middle = paths.mean(1)
+    middle = (paths.amin(1) + paths.amax(1)) / 2 if centre == "box" else paths.mean(1)
     reach = (sizes.to(paths.device).float() - 1)[:, None, None] / 2
     offsets = paths - middle[:, None]
     inside = (offsets.abs() <= reach).all(-1)
@@ -105,8 +102,9 @@ def kernels(
 ) -> Tensor:
     """Camera-shake kernels of the given odd sizes: (N,) -> (N, pad_to, pad_to), each with sum 1.
 
-    ``length`` is the path's in pixels; None scales it with the size, by `LENGTH_PER_SIZE`. Kernels smaller than ``pad_to``
-    (the largest size, if None) have a border of zeros. Raises ValueError for an even size or one larger than ``pad_to``.
+    ``length`` is the path's in pixels; None scales it with the size, by `LENGTH_PER_SIZE`. Kernels smaller than
+    ``pad_to`` (the largest size, if None) have a border of zeros. Raises ValueError for an even size or one larger than
+    ``pad_to``.
     """
     sizes = torch.as_tensor(sizes)
     pad_to = int(sizes.max()) if pad_to is None else pad_to
@@ -120,9 +118,9 @@ def kernels(
 def protocol_kernels(
     sizes: Sequence[int] = TEST_SIZES, per_size: int = 10, seed: int = 0, *, centre: Centre = "box"
 ) -> list[tuple[int, int, Tensor]]:
-    """The test kernels: ``per_size`` for each size, as (size, number 1.., kernel (size, size)); the same for the same seed.
+    """The test kernels, ``per_size`` for each size, as (size, number 1.., kernel (size, size)).
 
-    They are drawn in tens, each ten from a generator of its own, so that a smaller protocol is a part of a larger one.
+    The same seed gives the same kernels. They are drawn in tens, each ten from a generator of its own, so that a smaller protocol is a part of a larger one.
     """
     drawn = []
     for size in sizes:

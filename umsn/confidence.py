@@ -1,4 +1,4 @@
-"""How well is each class deblurred? The confidence network that re-weights the loss, in training only (Sec. III-E, Fig. 6)."""
+"""How well is each class deblurred? The confidence network, for training only (Sec. III-E, Fig. 6)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ class ConfidenceNetwork(nn.Module):
 
     restored (B, 3, H, W), sharp (B, 3, H, W), masks (B, K, H, W)  ->  (B, K)
 
-    The same network looks at every class in turn. Fig. 6 names no layers; ours are strided 3x3 convolutions, a global average
-    and a sigmoid. The average is taken of features that are not normalised, or the size of the error would be lost.
+    The same network looks at every class in turn. Fig. 6 names no layers; ours are strided 3x3 convolutions, a global
+    average and a sigmoid. The average is taken of features that are not normalised, or the size of the error would be
+    lost.
     """
 
     def __init__(self, *, channels: tuple[int, ...] = (16, 32, 32)) -> None:

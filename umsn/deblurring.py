@@ -1,4 +1,4 @@
-"""The deblurring networks: F-Net for one class, B-Net for the whole, UMSN for both together (Sec. III-B, III-C, Appendix A).
+"""The deblurring networks: F-Net for a class, B-Net for the whole, UMSN for both (Sec. III-B, III-C, Appendix A).
 
 None of them ever sees the sharp image. The rows of Table VI are switches of one class: `build` names them.
 """
@@ -44,7 +44,7 @@ class FNet(nn.Module):
 
 
 class FirstStage(nn.Module):
-    """The first-stage network of one class: F-Net-i, then the ResBlock and Conv 3x3 that only its own training needs (Fig. 5).
+    """The first-stage network of a class: F-Net-i, then a ResBlock and a Conv 3x3 that only its training needs (Fig. 5).
 
     blurred (B, 3, H, W), mask (B, 1, H, W)  ->  Deblurred, in which that class should be sharp
     """
@@ -65,7 +65,7 @@ class FirstStage(nn.Module):
 class NestedResidual(nn.Module):
     """Class-specific residual feature maps from y and m-hat by a Conv 1x1 for each class (Sec. III-C).
 
-    blurred (B, 3, H, W), masks (B, K, H, W)  ->  their sum (B, C, H, W), or with `by_class` each of them (B, K, C, H, W)
+    blurred (B, 3, H, W), masks (B, K, H, W)  ->  their sum (B, C, H, W), or by `by_class` each one (B, K, C, H, W)
     """
 
     def __init__(self, outputs: int) -> None:
@@ -119,7 +119,7 @@ class UMSN(nn.Module):
         height, width = blurred.shape[-2:]
         y, m = pad_to(blurred, 2), pad_to(masks, 2)
         base = halve(self.first(torch.cat([y, m], dim=1) if self.maps else y))  # (B, 64, H/2, W/2)
-        features = [f(y, mi) for f, mi in zip(self.streams, m.split(1, dim=1))]  # K of (B, 8, H/2, W/2)
+        features = [f(y, mi) for f, mi in zip(self.streams, m.split(1, dim=1), strict=False)]  # K of (B, 8, H/2, W/2)
         x = self.middle(torch.cat([base, *features], dim=1))  # (B, 64, H/2, W/2)
         x = self.last(double(x))  # (B, 16, H, W)
         if self.nested is not None:
@@ -136,9 +136,9 @@ def parameters(network: nn.Module) -> int:
 def build(method: Method = "umsn", *, width: int = 64, expansion: float = 1, equal: bool = True) -> UMSN:
     """A row of Table VI: "bnet", "maps" (+ semantic maps), "nrl" (+ nested residuals) or "umsn".
 
-    ``width`` is B-Net's channel count (64 in Appendix A); every other count keeps its ratio to it. With ``equal``, the rows
-    before "umsn" get as many parameters as it has (Sec. IV-C) by widening the inside of their ResBlocks, one channel of one
-    block at a time; the width is found by bisection. Raises ValueError for an unknown method.
+    ``width`` is B-Net's channel count (64 in Appendix A); every other count keeps its ratio to it. With ``equal``, the
+    rows before "umsn" get as many parameters as it has (Sec. IV-C) by widening the inside of their ResBlocks, one
+    channel of one block at a time; the width is found by bisection. Raises ValueError for an unknown method.
     """
     if method not in METHODS:
         raise ValueError(f"method {method!r}: expected one of {', '.join(METHODS)}")

@@ -1,7 +1,8 @@
 """A face: a photograph and what each of its pixels is (Sec. III, where 11 labels become 4 classes).
 
 Ranges and layouts are said here once. Photographs are RGB in [0, 1], float32, channels first. Labels are Helen's eleven
-(Smith et al. 2013), left and right as seen in the picture. Classes live on an axis of length K = 4, in the paper's order.
+(Smith et al. 2013), left and right as seen in the picture. Classes live on an axis of length K = 4, in the paper's
+order.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def relabel(labels: Tensor, table: Sequence[int]) -> Tensor:
 
 
 def masks_of(labels: Tensor) -> Tensor:
-    """The class masks m_1..m_K of Sec. III: (..., H, W) Helen labels -> (..., K, H, W) float32 in {0, 1}, summing to 1."""
+    """m_1..m_K of Sec. III: (..., H, W) Helen labels -> (..., K, H, W) float32 in {0, 1} that sum to 1."""
     classes = relabel(labels, CLASS_OF_LABEL).long()
     return torch.nn.functional.one_hot(classes, K).movedim(-1, -3).float()
 

@@ -11,14 +11,15 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """An input that cannot be used. The message is one line: the file (or argument), what is wrong, what was expected."""
+    """An input that cannot be used: one line with the file (or argument), what is wrong, and what was expected."""
 
 
 @contextmanager
 def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` on success, remove it on any failure.
 
-    Parent folders are made. The temporary name keeps the suffix, so writers that look at it still choose the right format.
+    Parent folders are made. The temporary name keeps the suffix, so writers that look at it still choose the right
+    format.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,8 @@ from torch import Tensor
 def class_losses(restored: Tensor, sharp: Tensor, masks: Tensor) -> Tensor:
     """L(m_i x-hat, m_i x) of Eq. 3, the L1 distance of each class: images (B, 3, H, W), masks (B, K, H, W)  ->  (B, K).
 
-    The mean is over all pixels and colours of the image, so that with masks that sum to 1 the classes add up to the L1 loss
-    of Eq. 1, and lambda = 0.01 gives confidences of the size that Table VII shows.
+    The mean is over all pixels and colours of the image, so that with masks that sum to 1 the classes add up to the L1
+    loss of Eq. 1, and lambda = 0.01 gives confidences of the size that Table VII shows.
     """
     error = (restored - sharp).abs().mean(dim=1, keepdim=True)  # (B, 1, H, W)
     return (masks * error).mean(dim=(2, 3))
@@ -28,7 +28,7 @@ def confidence_loss(losses: Tensor, confidence: Tensor, lam: float) -> Tensor:
 
 
 def perceptual_loss(restored: Tensor, sharp: Tensor, features: Callable[[Tensor], Tensor]) -> Tensor:
-    """L_p of Eq. 5: the squared L2 distance of relu1_2 features (the mean over their elements); images (B, 3, H, W) in [0, 1]."""
+    """L_p of Eq. 5: the squared L2 distance of relu1_2 features, as a mean; images (B, 3, H, W) in [0, 1]."""
     return (features(restored) - features(sharp)).pow(2).mean()
 
 

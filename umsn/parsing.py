@@ -10,7 +10,7 @@ from umsn.faces import K
 
 
 class SNet(nn.Module):
-    """A U of ResBlocks that names the class of every pixel (Fig. 3). Fig. 3 gives no widths: ``widths`` does, one a scale.
+    """A U of ResBlocks names the class of every pixel (Fig. 3, which gives no widths: ``widths`` does, one a scale).
 
     image (B, 3, H, W) RGB in [0, 1], any H and W  ->  logits (B, K, H, W); `masks` turns them into m-hat.
     """

@@ -1,7 +1,8 @@
 """Every number that the paper states, once, and the presets that training runs under.
 
-`paper` is the paper's own; `gpu` fits it into an evening on one card; `cpu` is what made the weights in the package on a
-machine without one; `laptop` is the default of the notebooks, minutes on two cores; `smoke` only shows that all parts fit.
+`paper` is the paper's own; `gpu` fits it into an evening on one card; `cpu` is what made the weights in the package on
+a machine without one; `laptop` is the default of the notebooks, minutes on two cores; `smoke` only shows that all parts
+fit.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Literal
 
 from umsn.files import InputError
 
-#: Gaussian noise in [0, 1]: the paper (Sec. IV-A.2), its published training code, and the test images of Shen et al. as measured.
+#: Gaussian noise in [0, 1]: the paper (Sec. IV-A.2), its published training code, and the test images of Shen et al. as
+#: measured.
 NOISE_PAPER, NOISE_CODE, NOISE_TEST_SETS = 0.03, 2 / 255, 0.0046
 
 #: The protocol of the test sets (Sec. IV): 100 faces x 8 sizes x 10 kernels = 8,000 blurred images.

@@ -1,8 +1,8 @@
 """The paper's training stages as data, and the one loop that runs them all (Sec. IV-A).
 
-S-Net learns sharp faces, then blurred ones; four first-stage networks learn one class each; UMSN starts from their F-Nets
-and learns the whole with L_total. Every batch follows from (seed, stage, step) alone: a run that was interrupted goes on
-from its last checkpoint to the very weights that an uninterrupted run reaches.
+S-Net learns sharp faces, then blurred ones; four first-stage networks learn one class each; UMSN starts from their
+F-Nets and learns the whole with L_total. Every batch follows from (seed, stage, step) alone: a run that was interrupted
+goes on from its last checkpoint to the very weights that an uninterrupted run reaches.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Source:
 
     @classmethod
     def of(cls, faces: FaceSet, recipe: Recipe, *, seed: int, device: str | torch.device = "cpu") -> Source:
-        """Draw the recipe's kernels and keep all on the device. Raises InputError for faces too small or without labels."""
+        """Draw the recipe's kernels, keep all on the device. Raises InputError for small or unlabelled faces."""
         side = min(faces.photos.shape[-2:])
         if side < recipe.crop:
             raise InputError(f"faces of {side} pixels: recipe {recipe.name!r} crops {recipe.crop}")
@@ -63,7 +63,7 @@ class Source:
         return cls(there, kernels.to(device), recipe)
 
     def batch(self, size: int, generator: torch.Generator, *, only: int | None = None) -> Batch:
-        """``size`` faces at random places, half of them mirrored, blurred and noisy; ``only`` blurs just that class (Fig. 8)."""
+        """``size`` faces, somewhere in their frame, mirrored or not, blurred, noisy; ``only``: just that class (Fig. 8)."""
         pick = torch.randint(len(self.faces), (size,), generator=generator)
         shake = torch.randint(len(self.kernels), (size,), generator=generator)
         low, high = self.recipe.sigma
@@ -118,7 +118,7 @@ class Stream(nn.Module):
 
 
 class Whole(nn.Module):
-    """A row of Table VI: UMSN with L_total (Eq. 6), or, without a confidence network, with Eq. 3 in the place of Eq. 4."""
+    """A row of Table VI: with L_total (Eq. 6) or, without a confidence network, with Eq. 3 in the place of Eq. 4."""
 
     only: int | None = None
 
@@ -202,12 +202,12 @@ def fit(
     precision: torch.dtype | None = None,
     say: Callable[[str], None] | None = print,
 ) -> list[dict[str, float]]:
-    """Train the task for the schedule's iterations, or until ``minutes`` are over; go on from the checkpoint if there is one.
+    """Train for the schedule's iterations, or until ``minutes`` are over; go on from the checkpoint if there is one.
 
-    The checkpoint (safetensors: weights, both moments of Adam, step, history, ``facts``) appears whole, every ``save_every``
-    seconds and at the end; copies are kept at the fractions ``snapshots``. Returns the history: one dict for every
-    hundredth of the run, with step, seconds and the mean of each term. Raises InputError when the checkpoint is of another
-    run, and FloatingPointError when the loss is no longer a number (the last checkpoint is from before).
+    The checkpoint (safetensors: weights, both moments of Adam, step, history, ``facts``) appears whole, every
+    ``save_every`` seconds and at the end; copies are kept at the fractions ``snapshots``. Returns the history: one dict
+    for every hundredth of the run, with step, seconds and the mean of each term. Raises InputError when the checkpoint
+    is of another run, and FloatingPointError when the loss is no longer a number (the last checkpoint is from before).
     """
     facts = json.loads(json.dumps({**(facts or {}), "schedule": asdict(schedule), "seed": seed}))
     device = source.kernels.device
@@ -273,7 +273,7 @@ def _save(task: Task, optimiser: torch.optim.Adam, path: Path, facts: Mapping[st
 def _resume(
     task: Task, optimiser: torch.optim.Adam, path: Path, facts: Mapping[str, Any]
 ) -> tuple[int, float, list[dict[str, float]], dict[str, float]]:
-    """Put the checkpoint into task and optimiser; step, seconds, history and running sums, or a fresh start without one."""
+    """Put the checkpoint, if there is one, into task and optimiser; its step, seconds, history and running sums."""
     if not path.exists():
         return 0, 0.0, [], {}
     tensors, found = weights.load(path)
@@ -307,7 +307,7 @@ class Run:
         return self.folder / f"{stage}.safetensors"
 
     def task(self, stage: str) -> Task:
-        """What a stage trains, with the weights that earlier stages gave it. Raises InputError when they have not run."""
+        """What a stage trains, begun with what earlier stages learned. Raises InputError when they have not run."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_seed_of(self.seed, stage, -1))
             return STAGES[stage].make(self)
@@ -377,7 +377,8 @@ def train(
 ) -> dict[str, list[dict[str, float]]]:
     """Run the stages one after the other, each from its checkpoint if it has one; their histories by name.
 
-    ``minutes`` bounds the whole; what was not finished goes on at the next call. Raises InputError for an unknown stage.
+    ``minutes`` bounds the whole; what was not finished goes on at the next call. Raises InputError for a stage that
+    does not exist or whose forerunners have not run.
     """
     unknown = [s for s in stages if s not in STAGES]
     if unknown:
@@ -408,7 +409,7 @@ def fingerprint(faces: FaceSet) -> str:
 
 
 def export(run: Run, stage: str, path: Path, facts: Mapping[str, Any]) -> None:
-    """Write the fine-tuned S-Net and a stage's deblurring network as one file of 16-bit weights, as `weights.pipeline` reads it."""
+    """Write the fine-tuned S-Net and a stage's network as one file of 16-bit weights, for `weights.pipeline`."""
     tensors, found = weights.load(run.checkpoint(stage))
     snet, _ = weights.load(run.checkpoint("parse-blurry"))
     kept = {

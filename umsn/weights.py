@@ -23,7 +23,7 @@ from umsn.parsing import SNet
 def save(
     path: str | PathLike[str], tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, half: bool = False
 ) -> None:
-    """Write tensors and the facts about them (anything JSON holds), whole. ``half`` stores floating point in 16 bits."""
+    """Write tensors and facts about them (what JSON can hold), whole. ``half`` stores floating point in 16 bits."""
     kept = {
         n: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous() for n, t in tensors.items()
     }
@@ -51,7 +51,7 @@ def load(path: str | PathLike[str], device: str | torch.device = "cpu") -> tuple
 
 
 def into(network: nn.Module, tensors: Mapping[str, Tensor], *, prefix: str = "", source: object = "weights") -> None:
-    """Put the tensors called ``prefix``... into the network. Raises InputError naming ``source`` where they do not fit."""
+    """Put the tensors called ``prefix``... into the network. Raises InputError naming ``source`` if they do not fit."""
     own = {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     try:
         network.load_state_dict(own)
