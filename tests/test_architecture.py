@@ -7,10 +7,11 @@ FLOORS = (
     {"records", "recipes", "faces", "metrics", "blocks"},
     {"synthetic", "datasets", "photographs", "blur", "parsing", "deblurring", "confidence", "recognition"},
     {"losses", "weights", "summary"},
-    {"stages", "rivals"},
+    {"stages", "rivals", "published"},
     {"evaluation", "restore"},
     {"figures", "interactive"},
     {"cli"},
+    {"__main__"},
 )
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS, start=-1) for module in modules}
 
