@@ -1,0 +1,89 @@
+"""What the chapters share: the run of a recipe, faces that no training has seen, and how pictures are distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from umsn import datasets, synthetic, weights
+from umsn.datasets import MARGIN, SIDE
+from umsn.evaluation.command import UNSEEN
+from umsn.faces import LABELS, FaceSet, Window
+from umsn.recipes import Recipe
+from umsn.stages import Run, Task
+
+Method = Callable[[Tensor], Tensor]
+
+#: Where gradients are counted: magnitudes from 0.0002 to 1, in equal steps of their logarithm.
+GRADIENT_BINS = torch.logspace(-3.7, 0, 38)
+
+
+def training(recipe: Recipe, seed: int, runs: str | PathLike[str] = "../runs") -> tuple[Run, FaceSet]:
+    """The run of a recipe, in RUNS/<recipe>-<seed>, and the faces it learns from: drawn once and kept there as pictures.
+
+    Faces have pixels around them where the recipe's crop is as large as a face (Sec. IV-A.2 crops 128 x 128).
+    """
+    folder = Path(runs) / f"{recipe.name}-{seed}"
+    kept = folder / f"faces-{recipe.faces}"
+    if not (kept / "identities.csv").exists():  # what `save` writes last
+        margin = MARGIN if recipe.crop + 2 * MARGIN > SIDE - 2 * MARGIN else 0
+        datasets.save(synthetic.faces(recipe.faces, seed=seed, margin=margin), kept)
+    return Run(folder, recipe, seed), datasets.load(kept, layout="synthetic")
+
+
+def unseen(count: int, seed: int) -> tuple[FaceSet, Window]:
+    """One photograph each of people whom no training drew, with a margin, and the window that cuts it off.
+
+    They are the faces of `umsn evaluate`.
+    """
+    people = range(UNSEEN, UNSEEN + count)
+    inner = SIDE - 2 * MARGIN
+    return synthetic.faces(count, seed=seed, identities=people, margin=MARGIN), Window(MARGIN, MARGIN, inner, inner)
+
+
+def snapshots(run: Run, stage: str = "umsn") -> Mapping[int, Task]:
+    """What a stage had learned by the iterations at which its checkpoint was kept (Table VII), in their order."""
+    found = {}
+    for path in sorted(run.folder.glob(f"{stage}-[0-9]*.safetensors")):
+        task = run.task(stage).eval().requires_grad_(False)
+        weights.into(task, weights.load(path)[0], prefix="task.", source=path)
+        found[int(path.stem.rpartition("-")[2])] = task
+    return found
+
+
+def luma(photos: Tensor) -> Tensor:
+    """Brightness of pictures (N, 3, H, W), bytes: (N, H, W) in [0, 1] (ITU-R BT.601)."""
+    return torch.einsum("nchw,c->nhw", photos.float() / 255, torch.tensor([0.299, 0.587, 0.114]))
+
+
+def picture_statistics(faces: FaceSet) -> dict[str, list[float]]:
+    """How faces are distributed, as curves that hold no picture.
+
+    ``share``: of the pixels, for each of the eleven labels. ``power``: of the brightness at the radial frequencies 1,
+    2, .. side/2 cycles a picture (Hann window, mean over pictures and directions). ``gradient``: the density of the
+    logarithm (base 10) of the brightness's gradient in each of `GRADIENT_BINS`. Raises ValueError for pictures that
+    are not square.
+    """
+    y = luma(faces.photos)
+    side = y.shape[-1]
+    if y.shape[-2] != side:
+        raise ValueError(f"pictures of {y.shape[-2]}x{side} pixels; the spectrum needs squares")
+    window = torch.hann_window(side, periodic=False)
+    power = torch.fft.fft2((y - y.mean((1, 2), keepdim=True)) * torch.outer(window, window)).abs().square().mean(0)
+    frequency = torch.fft.fftfreq(side, 1 / side)
+    radius = torch.hypot(frequency[:, None], frequency[None]).round().long()
+    rings = [float(power[radius == r].mean()) for r in range(1, side // 2 + 1)]
+    rows, columns = torch.gradient(y, dim=(1, 2))
+    logarithm = torch.hypot(rows, columns).clamp_min(1e-12).log10().flatten()
+    counts = torch.histogram(logarithm, GRADIENT_BINS.log10()).hist
+    density = counts / logarithm.numel() / float(GRADIENT_BINS[1].log10() - GRADIENT_BINS[0].log10())
+    share = [] if faces.labels is None else torch.bincount(faces.labels.flatten().long(), minlength=len(LABELS))
+    return {
+        "share": [float(count) / faces.labels.numel() for count in share],
+        "power": rings,
+        "gradient": density.tolist(),
+    }
