@@ -109,5 +109,5 @@ def march(camera: Camera, grid: Grid, z: Array, rays: tuple[Array, Array]) -> tu
         depth = np.maximum(depth, -1.2)
     u, v, height = camera.at_depth(rays, depth)
     ground = grid.read(z, u, v)
-    hit = (ground > BACK + 0.02) & (np.abs(height - ground) < 0.12)
+    hit = (ground > BACK + 0.02) & (np.abs(height - ground) < 0.25)
     return u, v, ground, depth, hit

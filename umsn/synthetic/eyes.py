@@ -35,25 +35,22 @@ def _eye(who: Identity, shot: Shot, plan: Plan, side: int, u: Array, v: Array, s
     dv = y - shot.gaze[1] * plan.eye_width + 0.015
     r, angle = np.hypot(du, dv), np.arctan2(dv, du)
     fibres = 1 + 0.30 * noise(angle * 7 + who.number, r * 30) + 0.15 * noise(angle * 15, r * 8)
-    iris = linear(who.iris)[:, None] * fibres * (0.5 + 0.6 * step(0.03, 0.065, r)) * (1 + 0.5 * step(-0.02, 0.05, dv))
+    iris = linear(who.iris)[:, None] * fibres * (0.45 + 0.6 * step(0.03, 0.065, r)) * (1 + 0.5 * step(-0.02, 0.05, dv))
     iris *= (1 - 0.75 * step(_IRIS - 0.025, _IRIS, r)) * step(0.028, 0.038, r)
     white = (
-        linear([0.80, 0.76, 0.74])[:, None]
+        linear([0.84, 0.80, 0.78])[:, None]
         * np.exp(-rgb(0.0, 0.18, 0.18) * step(0.55, 1.0, np.abs(x)))
         * (1 - 0.30 * x * x)
     )
     eye = np.where(r < _IRIS, iris, white)
     corner = bump(x, y - top - 0.02, -0.93, 0, 0.09, 0.04)
     eye = eye * (1 - corner) + linear([0.75, 0.42, 0.38])[:, None] * corner
-    eye = eye * (0.22 + 0.78 * step(-0.005, 0.06, y - top)) * (0.75 + 0.25 * step(0, 0.03, low - y))
-    rim = (
-        0.88
-        * np.exp(-(((y - top) / (0.019 + 0.013 * who.makeup)) ** 2))
-        * step(1.25, 0.9, np.abs(x))
-        * (y <= top + 0.02)
-    )
+    eye = eye * (0.25 + 0.75 * step(-0.005, 0.05, y - top)) * (0.75 + 0.25 * step(0, 0.03, low - y))
+    outer = 1 + 0.5 * step(0.2, 1.0, x)
+    thick = outer * (0.020 + 0.006 * (1 - who.masculine) + 0.012 * who.makeup)
+    rim = 0.9 * np.exp(-(((y - top) / thick) ** 2)) * step(1.25, 0.9, np.abs(x)) * (y <= top + 0.02)
     rim = np.maximum(rim, (0.30 + 0.4 * who.makeup) * np.exp(-(((y - low) / 0.013) ** 2)) * step(1.12, 0.7, np.abs(x)))
     crease = top - max(plan.eye_rest - plan.eye_up, 0) - 0.048 - 0.008 * who.lid
-    fold = 0.40 * np.exp(-(((y - crease) / 0.014) ** 2)) * step(1.25, 0.7, np.abs(x))
+    fold = 0.30 * np.exp(-(((y - crease) / 0.013) ** 2)) * step(1.25, 0.7, np.abs(x))
     skin = skin * (1 - rim * rgb(0.8, 0.9, 0.95)) * (1 - fold * rgb(0.7, 1, 1))
     return np.where(inside, eye, skin), inside

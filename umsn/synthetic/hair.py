@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from umsn.synthetic.fields import Array, noise, step, unit
+from umsn.synthetic.fields import Array, linear, noise, step, unit
 from umsn.synthetic.camera import Grid
 from umsn.synthetic.head import Plan, lid_lines, plan_of, relief
 from umsn.synthetic.identity import Identity, stream
@@ -21,18 +21,18 @@ _STYLES = {
     "swept": (0.62, 0.12, 0.9, 0.3, 0.008, 1, 0.16, 6500),
     "curly": (0.75, 0.25, 0.9, 0.6, 0.05, 4, 0.20, 6500),
     "afro": (0.55, 0.0, 1.2, 0.3, 0.04, 5, 0.30, 9000),
-    "bob": (1.75, 0.8, 0.7, 0.5, 0.01, 1, 0.16, 6500),
-    "long": (2.9, 0.9, 0.7, 0.5, 0.015, 2, 0.16, 6500),
-    "wavy": (2.8, 0.8, 0.75, 0.6, 0.06, 3.5, 0.22, 6500),
+    "bob": (1.75, 0.8, 0.7, 0.5, 0.02, 1.2, 0.16, 6500),
+    "long": (2.9, 0.9, 0.7, 0.5, 0.03, 1.6, 0.16, 6500),
+    "wavy": (2.8, 0.8, 0.75, 0.5, 0.07, 3.2, 0.22, 6500),
     "tied": (1.0, 0.1, 0.5, 0.2, 0.004, 1, 0.05, 6500),
-    "fringe": (2.3, 0.9, 0.7, 0.5, 0.012, 1.5, 0.15, 6500),
+    "fringe": (2.3, 0.9, 0.7, 0.25, 0.012, 1.5, 0.15, 6500),
 }
 
 
 def hairline(who: Identity, azimuth: Array) -> Array:
     """The lowest v at which hair grows, by azimuth about the head: 0 at the front, +-pi/2 over the ears, pi behind."""
     corner = -0.88 - 0.35 * who.recession
-    front = -0.96 - 0.045 * who.hairline - 0.16 * who.recession
+    front = -1.0 - 0.10 * who.hairline - 0.16 * who.recession
     side = 0.25 if who.masculine > 0.5 else 0.1
     a = [0, 0.30, 0.55, 0.80, 0.98, 1.12, 1.30, 1.5, 1.8, 2.2, np.pi]
     return np.interp(
@@ -94,7 +94,7 @@ def guides_of(who: Identity) -> Array:
         comb = out.copy()
         if who.hair == "curly":
             lengths *= 0.6 + 0.4 * step(0.0, -1.2, roots[1])
-    comb = comb.astype(np.float32) + 0.25 * rng.standard_normal((3, n), dtype=np.float32)
+    comb = comb.astype(np.float32) + 0.12 * rng.standard_normal((3, n), dtype=np.float32)
     lift = (thick * (0.25 + 0.75 * top if length < 0.7 else 1) * rng.random(n, dtype=np.float32) ** 0.7)[None]
     start = out * (0.5 if who.hair != "tied" else 0.1) + comb * 0.4
     if who.hair in ("afro", "buzz"):
@@ -129,6 +129,11 @@ def hair_of(who: Identity) -> Strands | None:
     guides = guides_of(who)
     curl = curl * float(np.exp(0.35 * who.hair_curl))
     return clumped(guides, count, clump, curl, turns, rng)
+
+
+def hair_colour(who: Identity) -> Array:
+    """The colour (3, 1) of the hair, greyed, linear."""
+    return linear(np.array(who.hair_colour) * (1 - who.grey) + np.array([0.68, 0.67, 0.66]) * who.grey)[:, None]
 
 
 def brow_line(plan: Plan, who: Identity, x: Array) -> tuple[Array, Array]:

@@ -49,12 +49,12 @@ def plan_of(who: Identity, shot: Shot) -> Plan:
     rest = 0.094 + 0.011 * who.eye_open + 0.004 * who.eye_size
     low = 0.058 - 0.016 * shot.smile
     up = rest * shot.lids - low * 0.9 * (1 - min(shot.lids, 1)) * (shot.lids < 0.3)
-    mouth = 1.05 + 0.022 * who.mouth_height + 0.03 * who.length * 0.5 - 0.02 * shot.smile
+    mouth = 1.06 + 0.022 * who.mouth_height + 0.03 * who.length * 0.5 - 0.02 * shot.smile
     gap = 0.12 * shot.mouth_open
     return Plan(
         eye=(0.48 + 0.014 * who.eye_gap, 0.03), eye_width=ew, eye_up=up, eye_low=low, eye_rest=rest, eye_tilt=0.05 + 0.05 * who.eye_tilt,
-        mouth=mouth, mouth_width=0.36 + 0.018 * who.mouth_width + 0.085 * shot.smile, mouth_curve=0.005 + 0.085 * shot.smile, gap=gap,
-        lip_up=0.122 + 0.02 * who.lip_upper - 0.02 * shot.smile, lip_low=0.158 + 0.022 * who.lip_lower - 0.02 * shot.smile,
+        mouth=mouth, mouth_width=0.365 + 0.018 * who.mouth_width + 0.085 * shot.smile, mouth_curve=0.005 + 0.085 * shot.smile, gap=gap,
+        lip_up=0.122 + 0.02 * who.lip_upper - 0.02 * shot.smile, lip_low=0.178 + 0.024 * who.lip_lower - 0.02 * shot.smile,
         chin=1.80 + 0.055 * who.length, drop=1.6 * gap, nose_width=0.27 + 0.022 * who.nose_width + 0.02 * shot.smile,
         nose_tip=0.59 + 0.03 * who.nose_length, brow=-0.222 - 0.02 * who.brow_height - 0.025 * shot.brow_raise, brow_thick=0.084 + 0.012 * who.brow_thick,
         smile=shot.smile,
@@ -83,7 +83,7 @@ def half_width(who: Identity, plan: Plan, v: Array) -> Array:
     """Half the width of the head at height v."""
     s = 1.08 * (1 + 0.028 * who.width)
     knots = np.array([-1.75, -1.66, -1.45, -1.1, -0.7, -0.3, 0.1, 0.45, 0.8, 1.1, 1.35, 1.55, 1.70, 1.79, 1.85])
-    widths = np.array([0, 0.42, 0.78, 0.96, 1.02, 1.04, 1.05, 1.03, 0.955, 0.845, 0.70, 0.53, 0.37, 0.21, 0])
+    widths = np.array([0, 0.45, 0.80, 0.98, 1.04, 1.06, 1.08, 1.075, 1.02, 0.93, 0.795, 0.62, 0.44, 0.26, 0])
     widths[6:8] += 0.012 * who.cheek
     widths[8:11] += np.array([0.02, 0.032, 0.03]) * who.jaw - 0.006 * who.hollow
     widths[11:14] += np.array([0.028, 0.034, 0.03]) * (0.6 * who.jaw + 0.7 * who.chin)
@@ -130,14 +130,14 @@ def _upper(who: Identity, plan: Plan, a: Array, v: Array) -> Array:
     """Brow ridge, sockets, eyeballs and lids, temples, cheekbones."""
     ex, ey = plan.eye
     z = (0.045 + 0.016 * who.brow_ridge) * bump(a, v, 0.38, -0.27, 0.30, 0.085)
-    z -= 0.14 * bump(a, v, 0.46, -0.02, 0.25, 0.15) + 0.06 * bump(a, v, 0.21, 0.02, 0.08, 0.12)
-    z += 0.12 * bump(a, v, ex, ey + 0.01, 0.17, 0.12)
+    z -= 0.11 * bump(a, v, 0.46, -0.03, 0.27, 0.15) + 0.06 * bump(a, v, 0.21, 0.02, 0.08, 0.12)
+    z += 0.09 * bump(a, v, ex, ey + 0.01, 0.18, 0.12)
     ux = (a - ex) / plan.eye_width
     top, low = lid_lines(plan, np.clip(ux, -1, 1))
     crease = top - max(plan.eye_rest - plan.eye_up, 0) - 0.05 - 0.008 * who.lid
     z -= 0.020 * np.exp(-(((v - crease) / 0.018) ** 2)) * step(1.25, 0.7, np.abs(ux))
     z += 0.018 * np.exp(-(((v - top) / 0.022) ** 2)) * step(1.15, 0.9, np.abs(ux))
-    z -= (0.010 + 0.02 * who.age) * np.exp(-(((v - low - 0.10) / 0.035) ** 2)) * step(1.4, 0.3, np.abs(ux))
+    z -= (0.003 + 0.016 * who.age) * np.exp(-(((v - low - 0.10) / 0.035) ** 2)) * step(1.4, 0.3, np.abs(ux))
     z -= 0.04 * bump(a, v, 0.98, -0.40, 0.10, 0.25)
     z += (0.05 + 0.018 * who.cheek) * bump(a, v, 0.68, 0.42, 0.21, 0.17) + 0.06 * plan.smile * bump(
         a, v, 0.56, 0.52, 0.17, 0.16
@@ -150,12 +150,12 @@ def _nose(who: Identity, plan: Plan, a: Array, v: Array, rows: Array) -> Array:
     tip, wide = plan.nose_tip, plan.nose_width / 0.27
     t = np.clip((rows + 0.22) / (tip + 0.22), 0, 1.5)
     bridge = 0.025 * who.nose_bridge
-    heights = np.array([0, 0.055 + bridge, 0.165 + bridge, 0.27, 0.295, 0.18, 0.045, 0]) * (1 + 0.13 * who.nose_height)
-    ridge = PchipInterpolator([0, 0.2, 0.55, 0.88, 1.0, 1.13, 1.26, 1.5], heights)(t).astype(np.float32)
-    flank = PchipInterpolator([0, 0.3, 0.7, 1.0, 1.5], [0.14, 0.12, 0.135, 0.17, 0.18])(t).astype(np.float32) * wide
+    heights = np.array([0, 0.04 + bridge, 0.12 + bridge, 0.205, 0.25, 0.215, 0.11, 0]) * (1 + 0.13 * who.nose_height)
+    ridge = PchipInterpolator([0, 0.2, 0.55, 0.86, 1.0, 1.13, 1.26, 1.45], heights)(t).astype(np.float32)
+    flank = PchipInterpolator([0, 0.3, 0.7, 1.0, 1.5], [0.16, 0.135, 0.15, 0.18, 0.19])(t).astype(np.float32) * wide
     z = ridge * (0.7 * np.exp(-((a / flank) ** 2)) + 0.3 * np.exp(-((a / (1.9 * flank)) ** 2)))
-    z += 0.085 * bump(a, v, 0, tip - 0.01, 0.105 * wide, 0.095)
-    z += 0.14 * bump(a, v, plan.nose_width - 0.085, tip + 0.04, 0.072, 0.078)
+    z += 0.085 * bump(a, v, 0, tip + 0.01, 0.135 * wide, 0.11)
+    z += 0.13 * bump(a, v, plan.nose_width - 0.085, tip + 0.055, 0.078, 0.08)
     groove = np.hypot(a - plan.nose_width + 0.095, v - tip - 0.03) - 0.14
     z -= (
         0.03
@@ -169,7 +169,7 @@ def _nose(who: Identity, plan: Plan, a: Array, v: Array, rows: Array) -> Array:
 def _lower(who: Identity, plan: Plan, u: Array, a: Array, v: Array, sunk: Array) -> Array:
     """The folds beside the mouth, the muzzle, philtrum, lips and chin."""
     fold = nasolabial(a, v, plan)
-    strength = (0.010 + 0.034 * plan.smile + 0.03 * who.age) * step(0.60, 0.76, v) * step(1.30, 0.95, v)
+    strength = (0.005 + 0.020 * plan.smile + 0.022 * who.age) * step(0.60, 0.76, v) * step(1.30, 0.95, v)
     z = strength * (0.9 * step(-0.04, 0.10, fold) * step(0.40, 0.05, fold) - np.exp(-((fold / 0.04) ** 2)))
     z += 0.07 * bump(u, v, 0, 1.0, 0.34, 0.24)
     z += 0.016 * (bump(a, v, 0.06, 0.86, 0.025, 0.07) - bump(u, v, 0, 0.86, 0.03, 0.075))

@@ -57,7 +57,7 @@ def relief_light(light: Light, grid: Grid, z: Array, fine: Array) -> Array:
     solid = np.maximum(z, -0.3)
     cavity = solid - spread(solid, 0.05 * grid.per_unit)
     hollow = solid - spread(solid, 0.16 * grid.per_unit)
-    sky = np.clip(1 + 5.0 * np.minimum(cavity, 0.02) + 2.2 * np.minimum(hollow, 0.03), 0.25, 1.15)
+    sky = np.clip(1 + 3.5 * np.minimum(cavity, 0.02) + 1.5 * np.minimum(hollow, 0.03), 0.25, 1.15)
     sky += (1 - sky) * step(0.35, -0.1, z)
     lu, lv, lz = light.head
     reach = np.hypot(lu, lv) + 1e-6
@@ -65,7 +65,7 @@ def relief_light(light: Light, grid: Grid, z: Array, fine: Array) -> Array:
     for k in range(1, 13):
         far = 0.04 * k
         other = moved(z, round(lv / reach * far * grid.per_unit), round(lu / reach * far * grid.per_unit))
-        np.maximum(worst, (other - z - np.float32(far * lz / reach)) * np.float32(1 / (0.05 + 0.25 * far)), out=worst)
+        np.maximum(worst, (other - z - np.float32(far * lz / reach)) * np.float32(1 / (0.08 + 0.4 * far)), out=worst)
     return np.stack([gu, gv, sky, 1 - step(-0.1, 0.9, worst)])
 
 
@@ -74,11 +74,11 @@ def shaded(light: Light, albedo: Array, gloss: Array, normal: Array, sky: Array,
     nl = light.head @ normal
     wrap = rgb(0.28, 0.14, 0.09)
     diffuse = np.clip((nl + wrap) / (1 + wrap), 0, 1)
-    through = rgb(0.12, 0.06, 0.05)
+    through = rgb(0.22, 0.15, 0.13)
     fell = (light.key * diffuse * (through + (1 - through) * sun) + light.ambient(normal[1]) * sky**1.6) * (
         0.35 + 0.65 * sky
     )
     half = unit((light.head + light.view)[:, None])[:, 0]
     nh, nv = np.clip(half @ normal, 0, 1), np.clip(light.view @ normal, 0, 1)
-    mirror = sun * (0.10 * nh**14 + 0.22 * nh**60) * light.key + (0.04 + 0.6 * (1 - nv) ** 5) * 0.25 * (1 - light.share)
+    mirror = sun * (0.10 * nh**14 + 0.22 * nh**60) * light.key + (0.04 + 0.6 * (1 - nv) ** 5) * 0.15 * (1 - light.share)
     return albedo * fell + gloss * mirror, fell

@@ -9,7 +9,7 @@ from umsn.synthetic.accessories import add_glasses, add_hand
 from umsn.synthetic.camera import Camera, Grid, framed, march
 from umsn.synthetic.eyes import add_eyes
 from umsn.synthetic.fields import Array, linear, noise, rgb, spread, unit
-from umsn.synthetic.hair import beard_hairs, brow_hairs, hair_of, lashes
+from umsn.synthetic.hair import beard_hairs, brow_hairs, hair_colour, hair_of, lashes
 from umsn.synthetic.head import Plan, plan_of, relief, skewed
 from umsn.synthetic.identity import Identity, stream
 from umsn.synthetic.light import Light, light_of, moved, relief_light, shaded
@@ -26,7 +26,7 @@ from umsn.synthetic.skin import (
     pores,
 )
 from umsn.synthetic.strands import lit, paint
-from umsn.synthetic.surroundings import add_body, add_ears, background
+from umsn.synthetic.surroundings import add_body, add_ears, add_skull, background
 
 SAMPLES = 2  #: to a pixel, along each axis
 UNIT = 40 / 128  #: a head unit as a share of the window
@@ -51,7 +51,7 @@ def render(who: Identity, shot: Shot, size: int, margin: int) -> tuple[Array, Ar
     solid = np.full((side, side), -9.0, np.float32)
     labels = np.zeros((side, side), np.uint8)
     add_body(who, shot, camera, light, rays, hit, scale, picture, solid)
-    add_ears(who, plan, camera, light, rays, hit, picture, solid)
+    add_skull(who, camera, light, rays, hair_colour(who), picture, labels, solid)
 
     # The face, at the points that are seen of it.
     u, v, zz = u[hit], v[hit], zz[hit]
@@ -61,6 +61,7 @@ def render(who: Identity, shot: Shot, size: int, margin: int) -> tuple[Array, Ar
     colour, fell = shaded(light, face.albedo, face.gloss, normal, sky, sun)
     colour += _glints(plan, light, face, skewed(who, u, v), v)
     picture[:, hit], labels[hit], solid[hit] = colour, face.labels, depth[hit] - 0.03
+    add_ears(who, plan, camera, light, rays, picture, labels, solid)
     light_map = np.zeros_like(picture)
     light_map[:, hit] = fell
 
@@ -123,7 +124,10 @@ def _add_fine_hair(
             continue
         u = skewed(who, curves[0], curves[1])
         u = 2 * curves[0] - u
-        x, y, d = camera.project(u, curves[1], grid.read(z, u, curves[1]) + curves[2])
+        ground = grid.read(z, u, curves[1])
+        on_skin = (ground > -0.3).all(1)
+        u, curves, ground = u[on_skin], curves[:, on_skin], ground[on_skin]
+        x, y, d = camera.project(u, curves[1], ground + curves[2])
         tint = np.broadcast_to((1 + 0.4 * rng.standard_normal(u.shape[0])).clip(0.3, 2.2)[:, None], u.shape).astype(
             np.float32
         )
@@ -144,7 +148,7 @@ def _add_hair(
     scale: float,
 ) -> None:
     """The hair of the head, its shadow, and its label."""
-    colour = linear(np.array(who.hair_colour) * (1 - who.grey) + np.array([0.68, 0.67, 0.66]) * who.grey)[:, None]
+    colour = hair_colour(who)
     fill = colour * (0.5 * light.key + 0.5 * light.above)
     strands = hair_of(who)
     where_v, where_u = np.nonzero(scalp > 0)
@@ -179,14 +183,14 @@ def _developed(shot: Shot, picture: Array, rng: np.random.Generator) -> Array:
     side = picture.shape[1] // SAMPLES
     photo = picture.reshape(3, side, SAMPLES, side, SAMPLES).mean((2, 4))
     photo = ndimage.gaussian_filter(photo, (0, shot.softness, shot.softness))
-    photo *= np.float32(0.85 * 2.0 ** (0.28 * shot.exposure))
+    photo *= np.float32(0.95 * 2.0 ** (0.28 * shot.exposure))
     grain = shot.noise
     if shot.light == "low":
         photo *= rgb(0.16, 0.13, 0.11)[:, :, None]
         grain *= 3
     photo = photo / (1 + np.maximum(photo - 0.75, 0) * 0.8)
     photo = np.clip(photo, 0, 1) ** np.float32(1 / 2.2)
-    photo += 0.12 * (photo - 0.5) * (1 - np.abs(2 * photo - 1))
+    photo += 0.30 * (photo - 0.47) * (1 - np.abs(2 * photo - 1))
     photo += rng.standard_normal(photo.shape, dtype=np.float32) * np.float32(grain)
     return np.clip(photo, 0, 1)
 

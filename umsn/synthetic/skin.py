@@ -14,8 +14,8 @@ from umsn.synthetic.strands import CENTRE, RADII
 
 _TONES = linear(
     [
-        [0.92, 0.75, 0.67],
-        [0.88, 0.68, 0.57],
+        [0.91, 0.72, 0.63],
+        [0.87, 0.65, 0.53],
         [0.80, 0.58, 0.44],
         [0.64, 0.43, 0.31],
         [0.46, 0.30, 0.21],
@@ -63,13 +63,13 @@ def bare_skin(who: Identity, plan: Plan, u: Array, v: Array) -> Surface:
     """Skin alone: melanin and blood in patches, freckles, moles, shadows under the eyes, make-up, its shine."""
     s, a = who.seed % 1013, np.abs(u)
     light = 1 - who.tone
-    patch = 0.045 * clouds(u * 3 + s, v * 3, 3) + 0.022 * noise(u * 34, v * 34 + s) + 0.022 * noise(u * 70 + s, v * 70)
+    patch = 0.045 * clouds(u * 3 + s, v * 3, 3) + 0.014 * noise(u * 34, v * 34 + s) + 0.016 * noise(u * 70 + s, v * 70)
     blood = 0.55 * bump(a, v, 0.60, 0.42, 0.22, 0.2) + 0.5 * bump(u, v, 0, plan.nose_tip, 0.19, 0.12)
-    blood += 0.25 * bump(u, v, 0, plan.chin - 0.25, 0.2, 0.12) + 0.3 * bump(a, v, 0.46, 0.09, 0.2, 0.09)
+    blood += 0.25 * bump(u, v, 0, plan.chin - 0.25, 0.2, 0.12) + 0.15 * bump(a, v, 0.46, 0.09, 0.2, 0.09)
     blood += 0.15 * clouds(u * 5, v * 5 + s, 2) - 0.12 * bump(u, v, 0, -0.6, 0.6, 0.25)
     blood += 0.9 * who.makeup * bump(a, v, 0.70, 0.40, 0.15, 0.13)
     dark = (0.16 + 0.14 * who.age) * bump(a, v, 0.42, 0.13, 0.17, 0.06)
-    shadow = 0.12 * (1 + 4 * who.makeup) * bump(a, v, 0.48, -0.12, 0.18, 0.06)
+    shadow = 0.06 * (1 + 7 * who.makeup) * bump(a, v, 0.48, -0.12, 0.18, 0.06)
     change = patch - dark + rgb(0.02, -0.22, -0.20) * (0.5 + 0.5 * light) * blood - rgb(0.6, 1, 1) * shadow
     if who.freckles > 0:
         spots = step(0.9, 1.9, noise(u * 23 + s, v * 23)) * (0.25 + bump(a, v, 0.35, 0.35, 0.4, 0.25))
@@ -95,7 +95,7 @@ def add_shadow_of_beard(who: Identity, plan: Plan, on: Surface, u: Array, v: Arr
     whole = beard_density(who, plan, u, v) if who.beard > 0 else 0
     shaven = step(0.72, 0.95, v) * step(0.30, 0.7, v - 0.3 * step(0.9, 0.4, a))
     grain = np.clip(0.6 + 0.3 * noise(u * 72 + s, v * 72) + 0.2 * noise(u * 31, v * 31), 0, 1)
-    cover = np.clip(np.maximum(0.30 * who.stubble * shaven, (0.3 + 0.45 * who.beard) * whole) * grain * 1.3, 0, 0.92)
+    cover = np.clip(np.maximum(0.30 * who.stubble * shaven, (0.45 + 0.45 * who.beard) * whole) * grain * 1.3, 0, 0.92)
     on.albedo[:] = on.albedo * (1 - cover) + hairs * cover * 1.2
     on.gloss *= 1 - 0.75 * cover
 
@@ -144,7 +144,7 @@ def add_lips(who: Identity, plan: Plan, on: Surface, u: Array, v: Array) -> None
     labels[inner] = 8
     on.labels[near] = labels
     soft = step(-0.018, 0.016, v - top) * step(-0.026, 0.026, bottom - v) * step(0.012, -0.03, a - plan.mouth_width)
-    lip = skin_tone(who) * rgb(0.86, 0.52, 0.55) * (1 - 0.15 * who.tone)
+    lip = skin_tone(who) * rgb(0.88, 0.57, 0.60) * (1 - 0.15 * who.tone)
     lip = lip * (1 - who.makeup * 0.85) + linear(who.lipstick)[:, None] * who.makeup * 0.85
     crinkle = 1 + 0.09 * noise(u * 55 + s, v * 12) + 0.07 * noise(u * 90, v * 20 + s)
     colour = on.albedo[:, near] * (1 - soft) + lip * crinkle * (1 - 0.18 * (v < upper)) * soft
@@ -159,9 +159,9 @@ def add_lips(who: Identity, plan: Plan, on: Surface, u: Array, v: Array) -> None
         edges = np.array([-0.40, -0.325, -0.255, -0.18, -0.10, 0.0, 0.10, 0.18, 0.255, 0.325, 0.40], np.float32)
         gap = np.min(np.abs(u - edges[:, None]), 0)
         # The teeth stay with the skull; the lips part before them.
-        edge = plan.mouth + 0.085 + 0.006 * np.cos(u * 31) - (0.25 + 2 * plan.mouth_curve) * u * u - 0.5 * plan.gap
+        edge = plan.mouth + 0.135 + 0.006 * np.cos(u * 31) - (0.25 + 2 * plan.mouth_curve) * u * u - 0.5 * plan.gap
         bite = step(edge, edge - 0.02, v)
-        white = linear([0.92, 0.88, 0.81])[:, None] * (1 - 0.10 * who.age)
+        white = 1.35 * linear([0.92, 0.88, 0.82])[:, None] * (1 - 0.10 * who.age)
         enamel = (
             white
             * (1 - 0.32 * np.exp(-((gap / 0.010) ** 2)))

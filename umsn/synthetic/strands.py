@@ -51,7 +51,7 @@ def grow(
         if frame is not None:
             bound = (
                 np.abs(frame)
-                * np.interp(p[1], [-1.25, -1.0, -0.7, -0.3, 0.3, 1.0, 1.6], [0, 0.44, 0.86, 1.04, 1.10, 1.04, 0.93])
+                * np.interp(p[1], [-1.3, -1.0, -0.7, -0.3, 0.3, 1.0, 1.6], [0, 0.30, 0.66, 0.95, 1.10, 1.06, 0.95])
                 * step(-0.1, 0.3, p[2])
             )
             p[0] = np.where(frame == 0, p[0], np.sign(frame) * np.maximum(p[0] * np.sign(frame), bound))
@@ -87,10 +87,10 @@ def clumped(guides: Array, count: int, clump: float, curl: float, turns: float, 
     points += rng.standard_normal((3, count, 1), dtype=np.float32) * 0.012
     points += np.cumsum(rng.standard_normal((3, count, steps), dtype=np.float32), 2) * np.float32(0.02 / np.sqrt(steps))
     if curl > 0:
-        phase = (rng.random(n, dtype=np.float32) * 6.28)[of][:, None] + rng.standard_normal(
-            (count, 1), dtype=np.float32
-        ) * 0.4
-        rate = (turns * (1 + 0.25 * rng.standard_normal(n, dtype=np.float32)))[of][:, None]
+        root = guides[:, :, 0]
+        own = rng.standard_normal(n, dtype=np.float32) * (0.6 if turns < 3.8 else 3.0)
+        phase = (3 * root[0] + 2 * root[1] + own)[of][:, None] + rng.standard_normal((count, 1), dtype=np.float32) * 0.4
+        rate = (turns * (1 + 0.12 * rng.standard_normal(n, dtype=np.float32)))[of][:, None]
         angle = phase + 6.283 * rate * t
         width = curl * np.minimum(t * 3, 1)
         points[0] += width * np.sin(angle)

@@ -15,6 +15,7 @@ from umsn.synthetic.identity import Identity
 from umsn.synthetic.light import Light, moved
 from umsn.synthetic.shot import Shot
 from umsn.synthetic.skin import skin_tone
+from umsn.synthetic.strands import CENTRE, RADII
 
 _PHOTOGRAPHS = (
     "astronaut", "coffee", "chelsea", "rocket", "brick", "grass", "gravel", "stereo_motorcycle", "camera", "coins", "hubble_deep_field", "retina",
@@ -48,9 +49,9 @@ def background(shot: Shot, side: int, rng: np.random.Generator) -> Array:
         return (
             scene[rng.permutation(3)] * np.float32(rng.uniform(0.5, 1.3))
             if rng.random() < 0.3
-            else scene * np.float32(rng.uniform(0.6, 1.4))
+            else scene * np.float32(np.exp(rng.normal(0, 0.6)))
         )
-    colour = linear(np.clip(rng.uniform(0.02, 1.0) * np.exp(rng.normal(0, 0.15, 3)), 0.02, 1))
+    colour = linear(np.clip(rng.choice([0.06, 0.2, 0.5, 0.8, 0.97]) * np.exp(rng.normal(0, 0.12, 3)), 0.02, 1))
     angle = rng.uniform(0, 2 * np.pi)
     if shot.background == "gradient":
         ramp = (np.cos(angle) * x + np.sin(angle) * y) * np.float32(rng.uniform(0.2, 1.2))
@@ -128,28 +129,55 @@ def add_body(
     assert side == picture.shape[2]
 
 
+def add_skull(
+    who: Identity,
+    camera: Camera,
+    light: Light,
+    rays: tuple[Array, Array],
+    fill: Array,
+    picture: Array,
+    labels: Array,
+    solid: Array,
+) -> None:
+    """Paint the back of the head, which the relief lacks, as an ellipsoid behind it; ``fill`` (3, 1) is the hair's colour."""
+    u, v, _ = camera.at_depth(rays, np.float32(camera.turned(*CENTRE)[2]))
+    x, y = u / RADII[0], (v - CENTRE[1]) / RADII[1]
+    r = x * x + y * y
+    rows, columns = np.nonzero((r < 1) & (v < 0.45))
+    x, y, r, v = x[rows, columns], y[rows, columns], r[rows, columns], v[rows, columns]
+    normal = np.stack([x, y, np.sqrt(np.maximum(1 - r, 0))])
+    fell = light.key * np.clip(light.head @ normal, 0, 1) + light.ambient(normal[1])
+    hairy = (v < -0.1) & (who.hair != "bald")
+    picture[:, rows, columns] = np.where(hairy, 0.3 * fill, skin_tone(who) * 0.9) * fell
+    labels[rows, columns] = np.where(hairy, 10, 1 if who.hair == "bald" else 0)
+    solid[rows, columns] = -1.0
+
+
 def add_ears(
     who: Identity,
     plan: Plan,
     camera: Camera,
     light: Light,
     rays: tuple[Array, Array],
-    hit: Array,
     picture: Array,
+    labels: Array,
     solid: Array,
 ) -> None:
-    """Paint the ears beside the head; the one turned to the viewer is the wider."""
-    u, v, _ = camera.at_depth(rays, np.float32(-0.15))
+    """Paint the ears, before what lies farther back; the one turned to the viewer is the wider."""
     width = float(half_width(who, plan, np.array([0.2]))[0])
     for sign in (-1, 1):
-        turned = float(np.clip(-sign * camera.sin_yaw, -0.1, 0.5))
+        turned = float(np.clip(-sign * camera.sin_yaw, -0.15, 0.5))
+        root = width * 0.99 - 0.10 * max(turned, 0)
+        plane = float(camera.turned(sign * root, 0.2, -0.12)[2])
+        u, v, _ = camera.at_depth(rays, np.float32(plane))
+        behind = solid < plane + 0.06
         rows, columns = np.nonzero(
-            ~hit & (u * sign > width - 0.3) & (u * sign < width + 0.4) & (np.abs(v - 0.22) < 0.4)
+            behind & (u * sign > root - 0.3) & (u * sign < root + 0.4) & (np.abs(v - 0.22) < 0.4)
         )
         eu, ev = u[rows, columns], v[rows, columns]
-        px, py = (eu * sign - (width - 0.04)) / (0.16 + 0.25 * turned), (ev - 0.22) / 0.36
+        px, py = (eu * sign - root) / (0.14 + 0.22 * turned), (ev - 0.22) / 0.34
         r = np.hypot(np.maximum(px + 0.25 * py, -0.2) * (1 + 0.35 * np.maximum(py, 0)), py)
-        ear = np.flatnonzero((r < 1) & (px > -1.2))
+        ear = np.flatnonzero((r < 1) & (px > -0.6))
         rows, columns, r, eu, ev = rows[ear], columns[ear], r[ear], eu[ear], ev[ear]
         rim = (
             np.exp(-(((r - 0.86) / 0.10) ** 2))
@@ -159,4 +187,5 @@ def add_ears(
         facing = np.clip(0.35 + 0.5 * (light.seen[0] * sign * 0.6 + light.seen[2] * 0.7), 0.1, 1)
         fell = (light.key * facing + 0.5 * (light.above + light.below)) * np.clip(0.72 + 0.4 * rim, 0.15, 1.3)
         picture[:, rows, columns] = skin_tone(who) * rgb(1, 0.82, 0.80) * (1 + 0.05 * noise(eu * 40, ev * 40)) * fell
-        solid[rows, columns] = -0.15
+        labels[rows, columns] = 0
+        solid[rows, columns] = plane
