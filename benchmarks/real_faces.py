@@ -12,7 +12,7 @@ from pathlib import Path
 
 from umsn import datasets
 from umsn.evaluation import parse_window
-from umsn.figures.walk import GRADIENT_BINS, picture_statistics
+from umsn.figures.walk import DIFFERENCES, picture_statistics
 from umsn.files import write_json
 from umsn.records import Timer, provenance
 
@@ -30,7 +30,7 @@ def main() -> None:
     about = {"faces": len(faces), "data": datasets.data_hash(faces), "window": list(options.window)}
     record = {
         "provenance": provenance(**about, seconds=round(timer.seconds, 1)),
-        "gradient_bins": [float(f"{edge:.4g}") for edge in GRADIENT_BINS],
+        "differences": [float(f"{edge:.4g}") for edge in DIFFERENCES],
         **{name: [float(f"{value:.4g}") for value in values] for name, values in curves.items()},
     }
     write_json(Path(__file__).parent.parent / "results/measured/real_face_statistics.json", record)

@@ -7,7 +7,7 @@ import torch
 
 from umsn.evaluation.command import UNSEEN
 from umsn.faces import FaceSet
-from umsn.figures.walk import GRADIENT_BINS, picture_statistics, snapshots, training, unseen
+from umsn.figures.walk import DIFFERENCES, picture_statistics, snapshots, training, unseen
 from umsn.recipes import recipe
 from umsn.stages import train
 
@@ -55,14 +55,12 @@ def test_a_wave_has_its_power_at_its_frequency():
     assert 1 + int(torch.tensor(picture_statistics(pictures(wave))["power"]).argmax()) == 9
 
 
-def test_a_ramp_has_one_gradient():
+def test_a_ramp_has_two_differences():
     ramp = (torch.arange(64) * 3 / 255).expand(1, 64, 64)
-    density = torch.tensor(picture_statistics(pictures(ramp))["gradient"])
-    step = GRADIENT_BINS[1].log10() - GRADIENT_BINS[0].log10()
-    at = int(density.argmax())
-    assert float(density.sum() * step) == pytest.approx(1, abs=1e-4)
-    assert float(density[at] * step) == pytest.approx(1, abs=1e-4)
-    assert GRADIENT_BINS[at] <= 3 / 255 <= GRADIENT_BINS[at + 1]
+    density = torch.tensor(picture_statistics(pictures(ramp))["gradient"]) * DIFFERENCES.diff()
+    at = torch.bucketize(torch.tensor([0.0, 3 / 255]), DIFFERENCES) - 1
+    assert density[at].tolist() == pytest.approx([0.5, 0.5])
+    assert float(density.sum()) == pytest.approx(1)
 
 
 def test_shares_of_labels_sum_to_one():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
@@ -16,14 +16,12 @@ from umsn.faces import LABELS, FaceSet, Window
 from umsn.recipes import Recipe
 from umsn.stages import Run, Task
 
-Method = Callable[[Tensor], Tensor]
-
-#: Where gradients are counted: magnitudes from 0.0002 to 1, in equal steps of their logarithm.
-GRADIENT_BINS = torch.logspace(-3.7, 0, 38)
+#: Where the differences of neighbouring pixels are counted.
+DIFFERENCES = torch.linspace(-0.405, 0.405, 82)
 
 
 def training(recipe: Recipe, seed: int, runs: str | PathLike[str] = "../runs") -> tuple[Run, FaceSet]:
-    """The run of a recipe, in RUNS/<recipe>-<seed>, and the faces it learns from: drawn once and kept there as pictures.
+    """The run of a recipe, in RUNS/<recipe>-<seed>, and the faces it learns from: drawn once, kept there as pictures.
 
     Faces have pixels around them where the recipe's crop is as large as a face (Sec. IV-A.2 crops 128 x 128).
     """
@@ -65,8 +63,8 @@ def picture_statistics(faces: FaceSet) -> dict[str, list[float]]:
 
     ``share``: of the pixels, for each of the eleven labels. ``power``: of the brightness at the radial frequencies 1,
     2, .. side/2 cycles a picture (Hann window, mean over pictures and directions). ``gradient``: the density of the
-    logarithm (base 10) of the brightness's gradient in each of `GRADIENT_BINS`. Raises ValueError for pictures that
-    are not square.
+    brightness's difference between neighbours, down and across, between the edges `DIFFERENCES`. Raises ValueError for
+    pictures that are not square.
     """
     y = luma(faces.photos)
     side = y.shape[-1]
@@ -76,14 +74,11 @@ def picture_statistics(faces: FaceSet) -> dict[str, list[float]]:
     power = torch.fft.fft2((y - y.mean((1, 2), keepdim=True)) * torch.outer(window, window)).abs().square().mean(0)
     frequency = torch.fft.fftfreq(side, 1 / side)
     radius = torch.hypot(frequency[:, None], frequency[None]).round().long()
-    rings = [float(power[radius == r].mean()) for r in range(1, side // 2 + 1)]
-    rows, columns = torch.gradient(y, dim=(1, 2))
-    logarithm = torch.hypot(rows, columns).clamp_min(1e-12).log10().flatten()
-    counts = torch.histogram(logarithm, GRADIENT_BINS.log10()).hist
-    density = counts / logarithm.numel() / float(GRADIENT_BINS[1].log10() - GRADIENT_BINS[0].log10())
-    share = [] if faces.labels is None else torch.bincount(faces.labels.flatten().long(), minlength=len(LABELS))
+    differences = torch.cat([y.diff(dim=1).flatten(), y.diff(dim=2).flatten()])
+    density = torch.histogram(differences, DIFFERENCES).hist / len(differences) / DIFFERENCES.diff()
+    labels = [] if faces.labels is None else torch.bincount(faces.labels.flatten().long(), minlength=len(LABELS))
     return {
-        "share": [float(count) / faces.labels.numel() for count in share],
-        "power": rings,
+        "share": [float(count) / faces.labels.numel() for count in labels],
+        "power": [float(power[radius == r].mean()) for r in range(1, side // 2 + 1)],
         "gradient": density.tolist(),
     }
