@@ -139,10 +139,10 @@ def _upper(who: Identity, plan: Plan, a: Array, v: Array) -> Array:
     z += 0.018 * np.exp(-(((v - top) / 0.022) ** 2)) * step(1.15, 0.9, np.abs(ux))
     z -= (0.003 + 0.016 * who.age) * np.exp(-(((v - low - 0.10) / 0.035) ** 2)) * step(1.4, 0.3, np.abs(ux))
     z -= 0.04 * bump(a, v, 0.98, -0.40, 0.10, 0.25)
-    z += (0.05 + 0.018 * who.cheek) * bump(a, v, 0.68, 0.42, 0.21, 0.17) + 0.06 * plan.smile * bump(
+    z += (0.07 + 0.02 * who.cheek) * bump(a, v, 0.68, 0.42, 0.21, 0.17) + 0.06 * plan.smile * bump(
         a, v, 0.56, 0.52, 0.17, 0.16
     )
-    return z - (0.03 + 0.022 * who.hollow) * bump(a, v, 0.70, 0.95, 0.17, 0.22)
+    return z - (0.045 + 0.025 * who.hollow) * bump(a, v, 0.74, 0.92, 0.18, 0.22)
 
 
 def _nose(who: Identity, plan: Plan, a: Array, v: Array, rows: Array) -> Array:

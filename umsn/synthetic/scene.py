@@ -161,7 +161,9 @@ def _add_hair(
     diffuse, specular = lit(strands, light.head, light.view, light.share, shine=0.9)
     x, y, z = camera.project(*strands.points)
     pace = np.abs(np.diff(x[:200], axis=1)).mean() + np.abs(np.diff(y[:200], axis=1)).mean()
-    got, _, where = paint(solid, x, y, z, np.stack([diffuse, specular]), int(np.clip(np.ceil(pace * 1.1), 1, 6)))
+    got, _, where = paint(
+        solid, x, y, z + np.float32(0.06), np.stack([diffuse, specular]), int(np.clip(np.ceil(pace * 1.1), 1, 6))
+    )
     body = where | (spread(where.astype(np.float32), 2.0) > 0.42)
     # Hair keeps the key light from the skin beside it.
     soft = 0.06 * scale

@@ -181,8 +181,8 @@ def add_scalp(who: Identity, on: Surface, u: Array, v: Array, z: Array) -> None:
     """Where the hair of the head grows."""
     azimuth = np.arctan2(u / RADII[0], (z - CENTRE[2]) / RADII[2])
     ragged = 0.05 * noise(azimuth * 14 + who.number, azimuth * 0 + who.seed % 97)
-    edge = hairline(who, azimuth) + ragged + 0.03 * noise(u * 60, v * 14 + who.seed % 1013)
+    edge = hairline(who, azimuth) + ragged + 0.035 * noise(u * 95, v * 20 + who.seed % 1013)
     if who.hair == "bald":
         on.scalp[:] = 0.35 * who.stubble * step(0.05, -0.08, v - edge)
     else:
-        on.scalp[:] = step(0.05, -0.10, v - edge)
+        on.scalp[:] = step(0.07, -0.12, v - edge)
