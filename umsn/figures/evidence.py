@@ -1,0 +1,188 @@
+"""What the chapters of results show besides `curves` and `tables`: records, schedules, and lines of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from umsn.figures.canvas import style
+from umsn.files import read_json
+from umsn.recipes import Recipe, Schedule
+
+#: Where our records are, seen from a notebook.
+MEASURED = "../results/measured"
+
+#: What stands in a table where nothing has been measured.
+NOT_YET = "not yet"
+
+STAGE_FIELDS = {
+    "parse_clean": "S-Net, sharp faces", "parse_blurry": "S-Net, blurred faces", "stream": "each first-stage network",
+    "whole": "UMSN, and each row of Table VI",
+}  # fmt: skip
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def records(folder: str | PathLike[str] = MEASURED) -> pd.DataFrame:
+    """All records of a folder, by name: what was run, when, with which code, on what, for how long, on which data.
+
+    A record is a JSON file with a ``provenance`` (`umsn.records.provenance`), which may lack any of these.
+    """
+    found = []
+    for path in sorted(Path(folder).glob("*.json")):
+        made = _provenance(read_json(path))
+        where, code, protocol = (made.get(key) or {} for key in ("platform", "code", "protocol"))
+        version = code.get("commit", code.get("version", ""))[:10] + (", edited" if code.get("edited") else "")
+        found.append(
+            {
+                "record": path.stem,
+                "command": made.get("command", ""),
+                "date": str(made.get("date", ""))[:10],
+                "code": version,
+                "hardware": where.get("gpu") or f"{where.get('cpu', '')}, {where.get('threads', '?')} threads",
+                "seconds": made.get("seconds", ""),
+                "data": protocol.get("data", made.get("data", "")),
+            }
+        )
+    return pd.DataFrame(found, columns=["record", "command", "date", "code", "hardware", "seconds", "data"])
+
+
+def _provenance(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where a record says how it was made: under ``provenance``, or at its top."""
+    return record.get("provenance", record) if isinstance(record, Mapping) else {}
+
+
+def facts(name: str, folder: str | PathLike[str] = MEASURED) -> pd.DataFrame:
+    """The plain facts of one record (numbers and words, however deep), one a row; one row "not yet" where it is not.
+
+    Lists of more than eight entries, such as the rows of an evaluation, are left out.
+    """
+    path = Path(folder) / f"{name}.json"
+    if not path.exists():
+        return pd.DataFrame([(name, NOT_YET)], columns=["fact", "value"])
+    content = read_json(path)
+    kept = {key: value for key, value in content.items() if key not in ("rows", "summary")}
+    return plain(kept)
+
+
+def plain(content: Mapping[str, Any]) -> pd.DataFrame:
+    """A tree of facts as a table of two columns, fact and value; lists of more than eight entries are left out."""
+    return pd.DataFrame(_leaves(content), columns=["fact", "value"])
+
+
+def _leaves(value: Any, name: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        return [leaf for key, part in value.items() for leaf in _leaves(part, f"{name} · {key}" if name else str(key))]
+    if isinstance(value, list | tuple):
+        short = len(value) <= 8 and not any(isinstance(part, Mapping | list) for part in value)
+        return [(name, ", ".join(map(str, value)))] if short else []
+    return [(name, f"{value:.6g}" if isinstance(value, float) else str(value))]
+
+
+def summary(name: str, folder: str | PathLike[str] = MEASURED) -> pd.DataFrame:
+    """Means by method of one record of `umsn evaluate`, as `umsn.evaluation.summarise` has them; empty without it."""
+    path = Path(folder) / f"{name}.json"
+    content = read_json(path)["summary"]["by_method"] if path.exists() else []
+    return pd.DataFrame(content, columns=["method", "measure", "mean", "low", "high", "rows", "faces"])
+
+
+def recorded(
+    names: Sequence[str],
+    folder: str | PathLike[str] = MEASURED,
+    *,
+    measures: Sequence[str] = ("psnr", "ssim", "ssim_volumetric"),
+) -> pd.DataFrame:
+    """Means with 95% intervals from records of `umsn evaluate`, a row for each record and method; else "not yet"."""
+    rows = []
+    for name in names:
+        found = summary(name, folder)
+        if found.empty:
+            rows.append({"record": name, **dict.fromkeys(("method", "faces", "pictures", *measures), NOT_YET)})
+        for method, group in found.groupby("method", sort=False):
+            lines = group.set_index("measure")
+            values = {measure: interval(**lines.loc[measure, ["mean", "low", "high"]]) for measure in measures}
+            first = lines.iloc[0]
+            rows.append(
+                {"record": name, "method": method, "faces": first["faces"], "pictures": first["rows"], **values}
+            )
+    return pd.DataFrame(rows)
+
+
+def interval(mean: float, low: float, high: float) -> str:
+    """A mean and its interval in words: "21.30 (20.95 to 21.66)"; three digits after the point below 1."""
+    digits = 3 if abs(mean) < 1 else 2
+    if not np.isfinite([low, high]).all():
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def schedules(recipes: Mapping[str, Recipe]) -> pd.DataFrame:
+    """How long and how fast each stage learns under each recipe: "iterations x batch at rate, decay"."""
+    table = {
+        name: {title: _schedule(getattr(recipe, field)) for field, title in STAGE_FIELDS.items()}
+        for name, recipe in recipes.items()
+    }
+    return pd.DataFrame(table).rename_axis("stage")
+
+
+def _schedule(schedule: Schedule) -> str:
+    return f"{schedule.iterations:,} x {schedule.batch} at {schedule.learning_rate:g}, {schedule.decay}"
+
+
+def times(histories: Mapping[str, Rows]) -> pd.DataFrame:
+    """What each stage took and what it learned: iterations, seconds, seconds an iteration, first and last mean loss."""
+    rows = {
+        name: {
+            "iterations": steps[-1]["step"],
+            "seconds": round(steps[-1]["seconds"], 1),
+            "seconds an iteration": round(steps[-1]["seconds"] / steps[-1]["step"], 3),
+            "first loss": round(steps[0]["loss"], 4),
+            "last loss": round(steps[-1]["loss"], 4),
+        }
+        for name, steps in histories.items()
+        if steps
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("stage")
+
+
+def lines(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    steps: bool = False,
+    **axis: Any,
+) -> Figure:
+    """One line a name, of (x, y); ``steps`` holds each value until the next; ``axis`` is for `Axes.set` (yscale ..)."""
+    kinds = ("-", "--", "-.", ":")
+    with style():
+        figure = Figure()
+        axes = figure.subplots()
+        for number, (name, (x, y)) in enumerate(curves.items()):
+            draw = "steps-post" if steps else "default"
+            axes.plot(x, y, kinds[number % 4], label=name, drawstyle=draw, marker="o" if np.size(x) < 8 else "")
+        axes.set(xlabel=xlabel, ylabel=ylabel, **axis)
+        if len(curves) > 1:
+            axes.legend(loc="best")
+    return figure
+
+
+def two_ssims(rows: pd.DataFrame) -> Figure:
+    """Each picture's SSIM in both definitions: across, the mean over colours; up, MATLAB's volume (`umsn.metrics`)."""
+    with style():
+        figure = Figure(figsize=(4.4, 3.6))
+        axes = figure.subplots()
+        for marker, (method, some) in zip("so^v", rows.groupby("method", sort=False), strict=False):
+            axes.plot(some["ssim"], some["ssim_volumetric"], marker, label=method, alpha=0.7)
+        low = min(rows["ssim"].min(), rows["ssim_volumetric"].min())
+        axes.plot([low, 1], [low, 1], color="#888888", linewidth=0.8)
+        axes.set(xlabel="SSIM, each colour for itself", ylabel="SSIM of the colour volume", aspect="equal")
+        axes.legend(loc="lower right")
+    return figure

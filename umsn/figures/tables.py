@@ -1,0 +1,198 @@
+"""Tables in which nobody can take our numbers for the paper's: each number stands under the name of its source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+
+from umsn.figures.canvas import folder
+from umsn.files import InputError
+
+#: The paper's names of our methods and measures. Its SSIM is most likely the volumetric one (results/reported/README).
+METHODS = {
+    "blurred": "Blurred images", "bnet": "B-Net", "maps": "+ semantic maps", "nrl": "+ nested residuals",
+    "umsn-plain": "UMSN without L_c", "umsn": "UMSN",
+}  # fmt: skip
+MEASURES = {"psnr": "PSNR", "ssim_volumetric": "SSIM", "f_score": "F-score", "d_vgg": "d_VGG"}
+
+#: Decimals of each measure; three for others.
+DECIMALS = {"PSNR": 2, "SSIM": 3, "d_VGG": 2, "Top-1": 0, "Top-3": 0, "Top-5": 0}
+
+#: What stands where a number is not: the paper has none; we have none yet.
+NONE, NOT_YET = "—", "not yet"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for the page: ``frame`` holds the numbers, ``cells`` what is shown, with the same rows and columns."""
+
+    frame: pd.DataFrame
+    cells: pd.DataFrame
+    caption: str
+
+    def _repr_html_(self) -> str:
+        return to_html(self.cells, caption=self.caption)
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n{self.cells.to_string()}"
+
+
+def reported(name: str) -> pd.DataFrame:
+    """What the paper prints, ``results/reported/<name>.csv`` (table1 .. table8, pubfig); values are text, as printed.
+
+    Raises InputError when there is no such file.
+    """
+    path = folder().parent / "results" / "reported" / f"{name}.csv"
+    if not path.is_file():
+        raise InputError(f"{path.name}: no such file in results/reported; table1 .. table8 or pubfig was expected")
+    return pd.read_csv(path, dtype={"value": str})
+
+
+def tidy(
+    summary: pd.DataFrame, *, methods: Mapping[str, str] = METHODS, measures: Mapping[str, str] = MEASURES
+) -> pd.DataFrame:
+    """A summary (`umsn.evaluation.summarise`) in the words of ``results/reported``: method, metric, value, low, high.
+
+    ``psnr_skin`` becomes metric PSNR, class skin; other measures than ``measures``, by class or not, are left out. The
+    groups of the summary stay columns (class, image, kernel, dataset ..).
+    """
+    rows = []
+    for row in summary.to_dict("records"):
+        measure = str(row.pop("measure"))
+        base = measure if measure in measures else measure.rpartition("_")[0].replace("ssim", "ssim_volumetric")
+        if base not in measures:
+            continue
+        by_class = {} if measure in measures else {"class": measure.rpartition("_")[2]}
+        method = methods.get(str(row["method"]), row["method"])
+        rows.append({**row, **by_class, "method": method, "metric": measures[base], "value": row.pop("mean")})
+    return pd.DataFrame(rows).drop(columns="mean", errors="ignore")
+
+
+def against_paper(
+    measured: pd.DataFrame,
+    printed: pd.DataFrame,
+    *,
+    ours: str,
+    caption: str,
+    rows: Sequence[str] = ("method",),
+    columns: Sequence[str] = ("metric",),
+    difference: bool = True,
+) -> Table:
+    """The paper's numbers beside ours, each group of columns under its source: "paper", "ours (...)", "ours - paper".
+
+    printed: tidy, as `reported` reads it; measured: tidy likewise, and with low and high where there are
+    intervals, as from `tidy`. Both have ``rows``, ``columns``, metric and value. ``ours`` names recipe and data,
+    e.g. "laptop, 6 drawn faces". Rows stand in the paper's order, ours that it lacks after them. A number that we lack
+    reads "not yet", one that the paper lacks a dash. Raises ValueError where a row and column have two numbers.
+    """
+    keys = [*rows, *columns]
+    paper, own = _unique(printed, keys, "printed"), _unique(measured, keys, "measured")
+    both = pd.concat([printed, measured])
+    index = both[list(rows)].drop_duplicates().apply(tuple, axis=1).tolist()
+    heads = both[list(columns)].drop_duplicates().apply(tuple, axis=1)
+    heads = [head for head in heads if any((*row, *head) in paper or (*row, *head) in own for row in index)]
+    groups: dict[str, Callable[[tuple], tuple[float, str]]] = {
+        "paper": lambda key: _cell(paper.get(key), NONE),
+        f"ours ({ours})": lambda key: _cell(own.get(key), NOT_YET),
+    }
+    if difference:
+        groups["ours − paper"] = lambda key: _gap(own.get(key), paper.get(key))
+    cells = {(group, *head): [make((*row, *head)) for row in index] for group, make in groups.items() for head in heads}
+    names = (
+        pd.MultiIndex.from_tuples(index, names=rows) if len(rows) > 1 else pd.Index([i[0] for i in index], name=rows[0])
+    )
+    frame, shown = ({k: [cell[i] for cell in v] for k, v in cells.items()} for i in (0, 1))
+    header = pd.MultiIndex.from_tuples(list(cells), names=["source", *columns])
+    return Table(
+        pd.DataFrame(frame, index=names).set_axis(header, axis=1),
+        pd.DataFrame(shown, index=names).set_axis(header, axis=1),
+        caption,
+    )
+
+
+def plain(
+    frame: pd.DataFrame,
+    *,
+    caption: str,
+    formats: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Table:
+    """Any frame as a table of the book; its first column names the rows.
+
+    ``formats``: column -> format specification (",d", ".2f", "+.2f" ..); ``names``: column -> heading.
+    """
+    cells = frame.copy().astype(object)
+    for column, form in (formats or {}).items():
+        cells[column] = [NONE if pd.isna(value) else format(value, form) for value in frame[column]]
+    cells = cells.rename(columns=names or {})
+    return Table(frame, cells.set_index(cells.columns[0]), caption)
+
+
+def macs(summary: pd.DataFrame, *, caption: str) -> Table:
+    """`umsn.summary`'s tables as the book shows them: parameters, and MACs (half of the FLOPs) in millions."""
+    return plain(
+        summary.assign(macs=summary["macs"] / 1e6),
+        caption=caption,
+        formats={"parameters": ",d", "macs": ",.0f"},
+        names={"macs": "million MACs"},
+    )
+
+
+def to_html(cells: pd.DataFrame, *, caption: str) -> str:
+    """A table that can be read aloud: a caption, and headings that say which rows or columns they are for."""
+    levels = cells.columns.nlevels
+    row_names = [str(name or "") for name in cells.index.names]
+    lines = ['<table class="dataframe umsn">', f"<caption>{escape(caption)}</caption>", "<thead>"]
+    for level in range(levels):
+        corner = "".join(f'<th scope="col">{escape(name)}</th>' for name in row_names)
+        blank = f'<td colspan="{len(row_names)}"></td>'
+        lines.append(f"<tr>{corner if level == levels - 1 else blank}{_headings(cells.columns, level)}</tr>")
+    lines += ["</thead>", "<tbody>"]
+    for key, row in zip(cells.index, cells.to_numpy(), strict=True):
+        titles = key if isinstance(key, tuple) else (key,)
+        heads = "".join(f'<th scope="row">{escape(str(title))}</th>' for title in titles)
+        lines.append(f"<tr>{heads}{''.join(f'<td>{escape(str(value))}</td>' for value in row)}</tr>")
+    return "\n".join([*lines, "</tbody>", "</table>"])
+
+
+def _headings(columns: pd.Index, level: int) -> str:
+    """One row of column headings, neighbours under the same heads joined."""
+    keys = [key if isinstance(key, tuple) else (key,) for key in columns]
+    last = level == columns.nlevels - 1
+    runs = [(key, len(list(run))) for key, run in groupby(keys, key=None if last else lambda key: key[: level + 1])]
+    spans = [
+        f'<th scope="{"colgroup" if n > 1 else "col"}" colspan="{n}">{escape(str(key[level]))}</th>' for key, n in runs
+    ]
+    return "".join(spans)
+
+
+def _unique(numbers: pd.DataFrame, keys: Sequence[str], name: str) -> dict[tuple, dict]:
+    found = {tuple(row[key] for key in keys): row for row in numbers.to_dict("records")}
+    if len(found) != len(numbers):
+        raise ValueError(
+            f"{name}: {len(numbers)} numbers for {len(found)} places ({', '.join(keys)}); choose some first"
+        )
+    return found
+
+
+def _cell(row: Mapping | None, missing: str) -> tuple[float, str]:
+    if row is None or pd.isna(row["value"]):
+        return np.nan, missing
+    if isinstance(row["value"], str):
+        return float(row["value"]), row["value"]
+    decimals = DECIMALS.get(row["metric"], 3)
+    low, high = row.get("low", np.nan), row.get("high", np.nan)
+    interval = "" if pd.isna(low) or pd.isna(high) else f" ({low:.{decimals}f}–{high:.{decimals}f})"
+    return float(row["value"]), f"{row['value']:.{decimals}f}{interval}"
+
+
+def _gap(own: Mapping | None, paper: Mapping | None) -> tuple[float, str]:
+    if own is None or paper is None or pd.isna(own["value"]):
+        return np.nan, NONE
+    gap = float(own["value"]) - float(paper["value"])
+    return gap, f"{gap:+.{DECIMALS.get(own['metric'], 3)}f}".replace("-", "−")
