@@ -38,7 +38,7 @@ def _eye(who: Identity, shot: Shot, plan: Plan, side: int, u: Array, v: Array, s
     iris = linear(who.iris)[:, None] * fibres * (0.45 + 0.6 * step(0.03, 0.065, r)) * (1 + 0.5 * step(-0.02, 0.05, dv))
     iris *= (1 - 0.75 * step(_IRIS - 0.025, _IRIS, r)) * step(0.028, 0.038, r)
     white = (
-        linear([0.84, 0.80, 0.78])[:, None]
+        linear([0.76, 0.72, 0.70])[:, None]
         * np.exp(-rgb(0.0, 0.18, 0.18) * step(0.55, 1.0, np.abs(x)))
         * (1 - 0.30 * x * x)
     )

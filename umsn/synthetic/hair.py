@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from umsn.synthetic.fields import Array, linear, noise, step, unit
+from umsn.synthetic.fields import Array, bump, linear, noise, step, unit
 from umsn.synthetic.camera import Grid
 from umsn.synthetic.head import Plan, lid_lines, plan_of, relief
 from umsn.synthetic.identity import Identity, stream
@@ -17,15 +17,15 @@ from umsn.synthetic.strands import CENTRE, RADII, Strands, clumped, grow
 #: length, weight (pull of gravity), stiffness, clumping, curl, turns, thickness of the whole, strands
 _STYLES = {
     "buzz": (0.05, 0.0, 2.0, 0.0, 0.0, 0, 0.01, 8000),
-    "short": (0.40, 0.2, 0.9, 0.35, 0.006, 2, 0.13, 6500),
-    "swept": (0.62, 0.12, 0.9, 0.3, 0.008, 1, 0.16, 6500),
-    "curly": (0.75, 0.25, 0.9, 0.6, 0.05, 4, 0.20, 6500),
+    "short": (0.40, 0.2, 0.9, 0.35, 0.006, 2, 0.13, 5600),
+    "swept": (0.62, 0.12, 0.9, 0.3, 0.008, 1, 0.16, 5600),
+    "curly": (0.75, 0.25, 0.9, 0.6, 0.05, 4, 0.20, 5600),
     "afro": (0.55, 0.0, 1.2, 0.3, 0.04, 5, 0.30, 9000),
-    "bob": (1.75, 0.8, 0.7, 0.5, 0.02, 1.2, 0.16, 6500),
-    "long": (2.9, 0.9, 0.7, 0.5, 0.03, 1.6, 0.16, 6500),
-    "wavy": (2.8, 0.8, 0.75, 0.5, 0.07, 3.2, 0.22, 6500),
-    "tied": (1.0, 0.1, 0.5, 0.2, 0.004, 1, 0.05, 6500),
-    "fringe": (2.3, 0.9, 0.7, 0.25, 0.012, 1.5, 0.15, 6500),
+    "bob": (1.75, 0.8, 0.7, 0.5, 0.02, 1.2, 0.16, 5600),
+    "long": (2.9, 0.9, 0.7, 0.5, 0.03, 1.6, 0.16, 5600),
+    "wavy": (2.8, 0.8, 0.75, 0.5, 0.07, 3.2, 0.22, 5600),
+    "tied": (1.0, 0.1, 0.5, 0.2, 0.004, 1, 0.05, 5600),
+    "fringe": (2.3, 0.9, 0.7, 0.25, 0.012, 1.5, 0.15, 5600),
 }
 
 
@@ -103,7 +103,7 @@ def guides_of(who: Identity) -> Array:
     if who.hair in ("bob", "long", "wavy", "fringe"):
         free = np.zeros(n, bool) if who.hair != "fringe" else cut
         frame = np.where(free, 0, side * (0.92 + 0.07 * rng.standard_normal(n))).astype(np.float32)
-    steps = 96 if length > 1.5 else 48 if length > 0.2 else 12
+    steps = 64 if length > 1.5 else 36 if length > 0.2 else 8
     return grow(
         roots,
         start,
@@ -189,20 +189,16 @@ def lashes(plan: Plan, who: Identity, rng: np.random.Generator) -> Array:
 def beard_density(who: Identity, plan: Plan, u: Array, v: Array) -> Array:
     """How densely a beard grows at (u, v), 0..1."""
     a = np.abs(u)
-    line = 0.62 + 0.5 * step(0.95, 0.45, a)  # the upper edge on the cheek, lowest beside the mouth
-    jaw = step(line, line + 0.16, v) * step(0.36, 0.48, a) + step(plan.mouth + 0.22, plan.mouth + 0.30, v)
-    goatee = step(0.42, 0.33, a) * step(plan.mouth + 0.2, plan.mouth + 0.28, v) + step(0.10, 0.05, a) * step(
-        plan.mouth + 0.12, plan.mouth + 0.2, v
-    )
-    ring = (
-        step(plan.mouth_width + 0.14, plan.mouth_width + 0.06, a)
-        * step(plan.mouth_width - 0.02, plan.mouth_width + 0.03, a)
-        * step(plan.mouth - 0.12, plan.mouth, v)
-    )
+    m, w = plan.mouth, plan.mouth_width
+    line = 0.58 + 0.5 * step(1.0, 0.45, a)  # the upper edge on the cheek, lowest beside the mouth
+    jaw = step(line, line + 0.24, v) * step(0.34, 0.50, a) + step(m + 0.24, m + 0.36, v)
+    goatee = step(0.46, 0.26, a) * step(m + 0.22, m + 0.32, v)
+    ring = bump(a, v, w + 0.07, m + 0.04, 0.05, 0.13)
+    nose = plan.nose_tip + 0.16
     lip = (
-        step(plan.mouth_width + 0.10, plan.mouth_width + 0.02, a)
-        * step(plan.nose_tip + 0.155, plan.nose_tip + 0.20, v)
-        * step(plan.mouth + 0.02, plan.mouth - 0.04, v)
+        step(w + 0.12, w - 0.06, a)
+        * step(nose, nose + 0.09, v + 0.10 * (a / w) ** 2)
+        * step(m + 0.05 + 0.1 * a, m - 0.07, v)
     )
     lip = lip * (1 - 0.6 * np.exp(-((u / 0.04) ** 2)))
     parts = {0: jaw + ring + lip + goatee, 1: goatee + ring + lip, 2: lip}[who.beard_shape]

@@ -128,7 +128,7 @@ def _add_fine_hair(
         on_skin = (ground > -0.3).all(1)
         u, curves, ground = u[on_skin], curves[:, on_skin], ground[on_skin]
         x, y, d = camera.project(u, curves[1], ground + curves[2])
-        tint = np.broadcast_to((1 + 0.4 * rng.standard_normal(u.shape[0])).clip(0.3, 2.2)[:, None], u.shape).astype(
+        tint = np.broadcast_to((1 + 0.3 * rng.standard_normal(u.shape[0])).clip(0.3, 2.2)[:, None], u.shape).astype(
             np.float32
         )
         step_ = np.hypot(np.diff(x, axis=1), np.diff(y, axis=1)).max()
@@ -176,7 +176,7 @@ def _add_hair(
     tint = light.key / max(light.share, 1e-3)
     picture[:, body] = 0.25 * fill
     got = got[:, where]
-    picture[:, where] = tint * (1.7 * colour * got[0] + got[1] * (0.6 * colour + 0.08))
+    picture[:, where] = tint * (2.0 * colour * got[0] + got[1] * (0.6 * colour + 0.08))
     labels[body | (scalp > 0.5)] = 10
 
 

@@ -12,16 +12,13 @@ from umsn.synthetic.head import Plan, lip_lines
 from umsn.synthetic.identity import Identity
 from umsn.synthetic.strands import CENTRE, RADII
 
+#: Skin from very light to very dark.
 _TONES = linear(
     [
-        [0.91, 0.72, 0.63],
-        [0.87, 0.65, 0.53],
-        [0.80, 0.58, 0.44],
-        [0.64, 0.43, 0.31],
-        [0.46, 0.30, 0.21],
-        [0.32, 0.205, 0.15],
+        [0.91, 0.73, 0.66], [0.87, 0.66, 0.57], [0.79, 0.57, 0.46],
+        [0.63, 0.43, 0.335], [0.46, 0.30, 0.23], [0.32, 0.205, 0.16],
     ]
-)
+)  # fmt: skip
 
 
 @dataclass
@@ -94,7 +91,7 @@ def add_shadow_of_beard(who: Identity, plan: Plan, on: Surface, u: Array, v: Arr
     hairs = linear(np.array(who.hair_colour) * (1 - who.grey * 0.5) + 0.55 * who.grey * 0.5)[:, None]
     whole = beard_density(who, plan, u, v) if who.beard > 0 else 0
     shaven = step(0.72, 0.95, v) * step(0.30, 0.7, v - 0.3 * step(0.9, 0.4, a))
-    grain = np.clip(0.6 + 0.3 * noise(u * 72 + s, v * 72) + 0.2 * noise(u * 31, v * 31), 0, 1)
+    grain = np.clip(0.75 + 0.16 * noise(u * 72 + s, v * 72) + 0.12 * noise(u * 31, v * 31), 0, 1)
     cover = np.clip(np.maximum(0.30 * who.stubble * shaven, (0.45 + 0.45 * who.beard) * whole) * grain * 1.3, 0, 0.92)
     on.albedo[:] = on.albedo * (1 - cover) + hairs * cover * 1.2
     on.gloss *= 1 - 0.75 * cover
@@ -161,7 +158,7 @@ def add_lips(who: Identity, plan: Plan, on: Surface, u: Array, v: Array) -> None
         # The teeth stay with the skull; the lips part before them.
         edge = plan.mouth + 0.135 + 0.006 * np.cos(u * 31) - (0.25 + 2 * plan.mouth_curve) * u * u - 0.5 * plan.gap
         bite = step(edge, edge - 0.02, v)
-        white = 1.35 * linear([0.92, 0.88, 0.82])[:, None] * (1 - 0.10 * who.age)
+        white = 1.1 * linear([0.92, 0.88, 0.82])[:, None] * (1 - 0.10 * who.age)
         enamel = (
             white
             * (1 - 0.32 * np.exp(-((gap / 0.010) ** 2)))

@@ -85,7 +85,10 @@ def clumped(guides: Array, count: int, clump: float, curl: float, turns: float, 
     share = np.where(np.minimum.accumulate(apart, 1), share, 0)
     points = guides[:, of] * (1 - share) + guides[:, beside] * share
     points += rng.standard_normal((3, count, 1), dtype=np.float32) * 0.012
-    points += np.cumsum(rng.standard_normal((3, count, steps), dtype=np.float32), 2) * np.float32(0.02 / np.sqrt(steps))
+    sway = 6.283 * (
+        rng.random((3, count, 1), dtype=np.float32) + (0.5 + rng.random((3, count, 1), dtype=np.float32)) * t
+    )
+    points += np.float32(0.016) * t * np.sin(sway)
     if curl > 0:
         root = guides[:, :, 0]
         own = rng.standard_normal(n, dtype=np.float32) * (0.6 if turns < 3.8 else 3.0)

@@ -79,7 +79,7 @@ def add_body(
     cast = moved(cast, -int(0.16 * unit_), int(0.15 * light.seen[0] * unit_))[first:]
     u, v, _ = camera.at_depth((rays[0][first:], rays[1][first:]), np.float32(-0.5))
     a = np.abs(u)
-    radius = 0.62 + 0.12 * (who.masculine - 0.5) + 0.015 * who.width + 0.10 * step(1.9, 2.5, v) ** 2
+    radius = 0.74 + 0.22 * (who.masculine - 0.5) + 0.015 * who.width + 0.10 * step(1.9, 2.5, v) ** 2
     nx = u / radius
     round_ = np.sqrt(np.maximum(1 - nx * nx, 0.02))
     normal = unit(np.stack([nx, 0.15 * np.abs(nx), round_]))
@@ -106,7 +106,7 @@ def add_body(
         + rng.uniform(0.0, 0.7) * step(0.75, 0.0, a)
         + 0.02 * noise(u * 9, v * 2)
     )
-    shoulder = 1.72 + rng.uniform(0, 0.25) + 0.55 * np.maximum(a - 0.45, 0)
+    shoulder = rng.uniform(1.45, 1.85) + 0.45 * np.maximum(a - 0.6, 0)
     cloth = (v > line) & (v > shoulder)
     skin = (v > shoulder) & ~cloth & (a > 0.5)
     weave = (
