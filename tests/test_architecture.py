@@ -5,7 +5,7 @@ import ast
 FLOORS = (
     {"files"},
     {"records", "recipes", "faces", "metrics", "blocks"},
-    {"synthetic", "datasets", "photographs", "blur", "parsing", "deblurring", "confidence", "recognition"},
+    {"synthetic", "datasets", "photographs", "blur", "parsing", "deblurring", "confidence"},
     {"losses", "weights", "summary"},
     {"stages", "rivals", "published"},
     {"evaluation", "restore"},

@@ -1,0 +1,161 @@
+"""Our own small face descriptor, learnt from drawn faces: the stand-in for VGG-Face (Eq. 5) and OpenFace (Table V).
+
+It has VGG's shape (Simonyan and Zisserman 2015: 3x3 convolutions, ReLU, pooling by halves) at a hundredth of its size,
+and learns as face recognition does: to tell people apart by a softmax over cosines (CosFace, Wang et al. 2018).
+A number made with it compares our methods with each other, never with the paper's tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.resources import as_file, files
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from umsn import weights
+from umsn.faces import FaceSet
+from umsn.files import InputError
+
+SIDE = 64  #: pixels of the face frame that `Descriptor.embed` looks at
+
+
+class Descriptor(nn.Module):
+    """What a face looks like: the map relu1_2 at full resolution, and 64 numbers that say whose it is."""
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96), length: int = 64) -> None:
+        super().__init__()
+        self.relu1_2 = nn.Sequential(
+            nn.Conv2d(3, widths[0], 3, padding=1), nn.ReLU(), nn.Conv2d(widths[0], widths[0], 3, padding=1), nn.ReLU()
+        )
+        self.deeper = nn.Sequential(
+            *(
+                nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(i, o, 3, padding=1), nn.GroupNorm(8, o), nn.ReLU())
+                for i, o in pairwise(widths)
+            ),
+            nn.MaxPool2d(2),
+        )
+        side = SIDE // 2 ** len(widths)
+        self.summary = nn.Linear(widths[-1] * side**2, length)
+
+    def features(self, image: Tensor) -> Tensor:
+        """relu1_2 of Eq. 5 at full resolution: (B, 3, H, W) RGB in [0, 1] -> (B, 16, H, W) >= 0.
+
+        Scaled to a mean square of 1 over sharp training faces: lambda_1 weighs the same whatever the training.
+        """
+        return self.relu1_2(2 * image - 1)
+
+    def pool4(self, image: Tensor) -> Tensor:
+        """The last pooling, in the place of pool5: (B, 3, H, W) RGB in [0, 1] -> (B, 96, H/16, W/16), rounded down."""
+        return self.deeper(self.features(image))
+
+    def embed(self, image: Tensor) -> Tensor:
+        """Whose face: (B, 3, H, W) RGB in [0, 1], framed as in the data sets -> (B, 64) of length 1.
+
+        Any size is taken; what is seen is its reduction to 64 x 64. The larger the scalar product of two embeddings,
+        the more alike the faces.
+        """
+        if image.shape[-2:] != (SIDE, SIDE):
+            image = F.interpolate(image, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+        return F.normalize(self.summary(self.pool4(image).flatten(1)), dim=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.embed(image)
+
+
+def varied(photos: Tensor, frame: float, generator: torch.Generator) -> Tensor:
+    """Photographs as another camera might have taken them: (B, 3, H, W) in [0, 1] -> (B, 3, SIDE, SIDE).
+
+    ``frame`` is the part of the side that frames the face. Shifted, turned, zoomed, mirrored, lit otherwise, softer.
+    """
+    count = len(photos)
+    spread = lambda *shape: 2 * torch.rand(count, *shape, generator=generator) - 1  # noqa: E731  within [-1, 1)
+    zoom, turn = frame * (1 + 0.08 * spread()), 0.1 * spread()
+    mirror = torch.where(spread() < 0, -1.0, 1.0)
+    cos, sin = zoom * turn.cos(), zoom * turn.sin()
+    shift = frame * 0.08 * spread(2)
+    affine = torch.stack([cos * mirror, -sin, shift[:, 0], sin * mirror, cos, shift[:, 1]], 1).view(-1, 2, 3)
+    light = (0.3 * spread(1, 1, 1) + 0.06 * spread(3, 1, 1)).exp()
+    soft = (0.5 + 0.5 * spread(1, 1, 1)) * (spread(1, 1, 1) < 0)
+    affine, light, soft = (t.to(photos.device) for t in (affine, light, soft))
+    grid = F.affine_grid(affine, [count, 3, SIDE, SIDE], align_corners=False)
+    framed = F.grid_sample(photos, grid, padding_mode="reflection", align_corners=False)
+    box = F.avg_pool2d(F.pad(framed, (2, 2, 2, 2), mode="reflect"), 5, 1)
+    return (torch.lerp(framed, box, soft) * light).clamp(0, 1)
+
+
+def train_descriptor(
+    faces: FaceSet,
+    *,
+    seed: int,
+    steps: int = 1500,
+    batch: int = 64,
+    margin: int = 0,
+    learning_rate: float = 2e-3,
+    scale: float = 16.0,
+    gap: float = 0.2,
+    device: str | torch.device = "cpu",
+    say: Callable[[str], None] | None = None,
+) -> tuple[Descriptor, list[dict[str, float]]]:
+    """Learn to tell the people of ``faces`` apart; the descriptor, and a history of step, loss and accuracy.
+
+    ``margin`` pixels lie around the face frame on each side, as in `umsn.synthetic.faces`, so that shifts show what is
+    there. The loss is the softmax over ``scale`` times the cosines with one learnt direction a person, the right one's
+    reduced by ``gap``. Same seed, same bits on the CPU. Raises InputError for identities unknown or fewer than two.
+    """
+    if faces.identities is None or len(faces.identities.unique()) < 2:
+        raise InputError("faces of unknown or fewer than two identities: a descriptor learns to tell people apart")
+    people, target = faces.identities.unique(return_inverse=True)
+    height = faces.photos.shape[-1]
+    frame = (height - 2 * margin) / height
+    side = round(SIDE / frame)
+    small = [F.interpolate(p.float(), (side, side), mode="bilinear", antialias=True) for p in faces.photos.split(64)]
+    photos, target = (torch.cat(small) / 255).clamp(0, 1).to(device), target.to(device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        descriptor, directions = Descriptor(), nn.Parameter(torch.randn(len(people), 64))
+    descriptor.to(device).train()
+    directions = nn.Parameter(directions.detach().to(device))
+    optimiser = torch.optim.AdamW([*descriptor.parameters(), directions], learning_rate, weight_decay=1e-2)
+    decay = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1, pct_start=0.1)
+    generator = torch.Generator().manual_seed(seed)
+    history, stride = [], max(1, steps // 50)
+    for step in range(1, steps + 1):
+        pick = torch.randint(len(photos), (batch,), generator=generator).to(device)
+        cosines = descriptor(varied(photos[pick], frame, generator)) @ F.normalize(directions, dim=1).T
+        right = F.one_hot(target[pick], len(people))
+        loss = F.cross_entropy(scale * (cosines - gap * right), target[pick])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        decay.step()
+        if step % stride == 0 or step == steps:
+            accuracy = (cosines.argmax(1) == target[pick]).float().mean()
+            history.append({"step": step, "loss": float(loss.detach()), "accuracy": float(accuracy)})
+            if say is not None:
+                say(f"descriptor: step {step}/{steps}, loss {history[-1]['loss']:.3f}, right {float(accuracy):.0%}")
+    _scale_features(descriptor, photos)
+    return descriptor.eval().requires_grad_(False), history
+
+
+@torch.no_grad()
+def _scale_features(descriptor: Descriptor, photos: Tensor) -> None:
+    """Give relu1_2 a mean square of 1 over the photographs, and undo it in the next layer: the embedding stays."""
+    size = torch.stack([descriptor.features(p).pow(2).mean() for p in photos.split(64)]).mean().sqrt()
+    before, after = descriptor.relu1_2[2], descriptor.deeper[0][1]
+    before.weight /= size
+    before.bias /= size
+    after.weight *= size
+
+
+@lru_cache(maxsize=2)
+def shipped_descriptor(device: str = "cpu") -> Descriptor:
+    """The descriptor in the package, frozen; umsn/pretrained/MODEL_CARD.md says what it learnt from."""
+    with as_file(files("umsn") / "pretrained" / "descriptor.safetensors") as path:
+        tensors, _ = weights.load(path, device)
+        descriptor = Descriptor().to(device)
+        weights.into(descriptor, tensors, source=path)
+    return descriptor.eval().requires_grad_(False)
