@@ -15,27 +15,27 @@ setup: .venv/ready
 
 # torch comes first and alone: its build depends on the machine, and nothing after it may choose another.
 .venv/ready: requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
-	@echo "installing torch"
-	$(PIP) $(TORCH)
-	@echo "installing the rest"
-	$(PIP) --requirement requirements.lock
-	$(PIP) --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -m venv .venv
+	@echo "setting up .venv: $(TORCH)"
+	@$(PIP) $(TORCH)
+	@echo "setting up .venv: requirements.lock"
+	@$(PIP) --requirement requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 test: setup
-	$(BIN)/doit vendor
-	$(BIN)/python -m pytest
+	@$(BIN)/doit vendor
+	@$(BIN)/python -m pytest
 
 lint: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
 notebooks: setup
-	RECIPE=$(RECIPE) $(BIN)/doit notebooks
+	@RECIPE=$(RECIPE) $(BIN)/doit notebooks
 
 book: setup
-	RECIPE=$(RECIPE) $(BIN)/doit
+	@RECIPE=$(RECIPE) $(BIN)/doit
 
 clean:
 	rm -rf .venv .doit.db* build node_modules book/_build book/executed book/_static/vendor
