@@ -121,7 +121,7 @@ def colour_masks(masks: Tensor) -> Tensor:
 def save(figure: Figure, name: str, *, alt: str) -> Path:
     """Keep the figure as ``figures/<name>.svg``, whole, and close it; ``alt`` says in words what it shows.
 
-    The words become the file's title. Photographs inside are stored as WebP where that is smaller. Nothing in the file
+    The words become the file's title. Photographs inside are stored as WebP. Nothing in the file
     depends on the day or the machine. Raises ValueError for a poor ``alt``, a name with other than small letters,
     digits and hyphens, and a file over 300 kB.
     """
@@ -135,7 +135,7 @@ def save(figure: Figure, name: str, *, alt: str) -> Path:
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(drawn, format="svg", metadata={**nothing, "Title": " ".join(alt.split())})
     pyplot.close(figure)
-    text = re.sub(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)", _smaller, drawn.getvalue().decode())
+    text = re.sub(r'<image xlink:href="data:image/png;base64,([^"]+)"([^>]*)>', _smaller, drawn.getvalue().decode())
     if len(text.encode()) > LIMIT:
         raise ValueError(
             f"{path.name}: {len(text.encode()) / 1000:.0f} kB, over {LIMIT // 1000}: fewer or smaller pictures"
@@ -146,15 +146,17 @@ def save(figure: Figure, name: str, *, alt: str) -> Path:
 
 
 def _smaller(found: re.Match[str]) -> str:
-    """An embedded PNG as the smaller of a PNG and, if it has more colours than a palette holds, a WebP."""
-    picture = Image.open(BytesIO(base64.b64decode(found[1])))
+    """An embedded picture as a PNG with sharp pixels or, if it has more colours than a palette, as a smooth WebP."""
+    content, attributes = found.groups()
+    picture = Image.open(BytesIO(base64.b64decode(content)))
     if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
         picture = picture.convert("RGB")
-    written = {"png": _bytes(picture, "png", optimize=True)}
-    if picture.convert("RGB").getcolors(256) is None:
-        written["webp"] = _bytes(picture, "webp", quality=90, method=6)
-    kind, content = min(written.items(), key=lambda item: len(item[1]))
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    if picture.convert("RGB").getcolors(256):
+        kind, data = "png", _bytes(picture, "png", optimize=True)
+    else:
+        kind, data = "webp", _bytes(picture, "webp", quality=90, method=6)
+        attributes = re.sub(r"image-rendering:[^;\"]+;?", "", attributes)
+    return f'<image xlink:href="data:image/{kind};base64,{base64.b64encode(data).decode()}"{attributes}>'
 
 
 def _bytes(picture: Image.Image, kind: str, **options: int | bool) -> bytes:

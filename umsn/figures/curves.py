@@ -15,6 +15,7 @@ from torch import Tensor
 from umsn.confidence import closed_form
 from umsn.faces import CLASSES
 from umsn.figures.canvas import CLASS_COLOURS, grid, style
+from umsn.figures.tables import METHODS
 
 History = Sequence[Mapping[str, float]]
 
@@ -68,16 +69,14 @@ def by_class(steps: History, *, lam: float | None = None) -> Figure:
                 best = closed_form(torch.as_tensor(loss), lam)
                 confidences.plot(at, best, color=CLASS_COLOURS[name], linewidth=0.8, alpha=0.6)
         losses.set(title="Class losses $L_i$ (Eq. 3)", yscale="log")
-        losses.legend(ncols=4, loc="upper right", bbox_to_anchor=(1, 1.2))
-        losses.set_title(losses.get_title(), loc="left")
         thin = "" if lam is None else f"; thin: min(1, {lam:g} / $L_i$)"
         confidences.set(title=f"Confidences $C_i${thin}", xlabel="iterations", ylim=(0, 1.03))
-        losses.legend(ncols=2, loc="best")
+        figure.legend(*losses.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
 def by_size(
-    summary: pd.DataFrame, measure: str = "psnr", *, names: Mapping[str, str] | None = None, by: str = "size"
+    summary: pd.DataFrame, measure: str = "psnr", *, names: Mapping[str, str] = METHODS, by: str = "size"
 ) -> Figure:
     """Scores by kernel size, a line a method with the band of its 95% interval.
 
@@ -86,23 +85,23 @@ def by_size(
     """
     some = _only(summary, measure)
     with style():
-        figure = Figure()
+        figure = Figure(figsize=(5.4, 3.8))
         axes = figure.subplots()
         for method, lines in some.groupby("method", sort=False):
             colour, marker = METHOD_STYLES.get(str(method), (None, "o"))
             lines = lines.sort_values(by)
             (line,) = axes.plot(
-                lines[by], lines["mean"], color=colour, marker=marker, label=(names or {}).get(str(method), method)
+                lines[by], lines["mean"], color=colour, marker=marker, label=names.get(str(method), method)
             )
             axes.fill_between(lines[by], lines["low"], lines["high"], color=line.get_color(), alpha=0.15, linewidth=0)
         axes.set(xlabel="kernel size (pixels)" if by == "size" else by, ylabel=MEASURES.get(measure, measure))
         if by == "size":
             axes.set_xticks(sorted(some[by].unique()))
-        axes.legend(loc="best")
+        figure.legend(loc="outside upper left", ncols=3)
     return figure
 
 
-def by_method(summary: pd.DataFrame, measure: str = "psnr", *, names: Mapping[str, str] | None = None) -> Figure:
+def by_method(summary: pd.DataFrame, measure: str = "psnr", *, names: Mapping[str, str] = METHODS) -> Figure:
     """One score a method, a point with its 95% interval: ``summary`` is `umsn.evaluation.summarise(rows)`."""
     some = _only(summary, measure).iloc[::-1]
     with style():
@@ -112,7 +111,7 @@ def by_method(summary: pd.DataFrame, measure: str = "psnr", *, names: Mapping[st
             colour, marker = METHOD_STYLES.get(str(row.method), ("#0072B2", "o"))
             axes.plot([row.low, row.high], [place, place], color=colour, linewidth=3, alpha=0.35)
             axes.plot(row.mean, place, marker, color=colour)
-        axes.set_yticks(range(len(some)), [(names or {}).get(str(m), m) for m in some["method"]])
+        axes.set_yticks(range(len(some)), [names.get(str(m), m) for m in some["method"]])
         axes.set(xlabel=MEASURES.get(measure, measure), ylim=(-0.6, len(some) - 0.4))
         axes.grid(False, axis="y")
     return figure
@@ -132,7 +131,7 @@ def kernels(drawn: Sequence[tuple[int, int, Tensor]], *, columns: Sequence[int] 
             1 - kernel / kernel.max(), (margin,) * 4, value=1
         )
     rows = [[found.get(size) for size in sizes] for found in by_number.values()]
-    return grid(rows, column_titles=[f"{size}" for size in sizes], scale=2, limits=(0, 1))
+    return grid(rows, column_titles=[f"{size} px" for size in sizes], scale=2, limits=(0, 1))
 
 
 def statistics(

@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
+import pandas as pd
 import torch
 from torch import Tensor
 
 from umsn import datasets, synthetic, weights
 from umsn.datasets import MARGIN, SIDE
+from umsn.datasets.loading import PALETTE
 from umsn.evaluation.command import UNSEEN
 from umsn.faces import LABELS, FaceSet, Window
+from umsn.figures.tables import Table, plain
 from umsn.recipes import Recipe
 from umsn.stages import Run, Task
+from umsn.weights import Pipeline
 
 #: Where the differences of neighbouring pixels are counted.
 DIFFERENCES = torch.linspace(-0.405, 0.405, 82)
@@ -51,6 +55,17 @@ def snapshots(run: Run, stage: str = "umsn") -> Mapping[int, Task]:
         weights.into(task, weights.load(path)[0], prefix="task.", source=path)
         found[int(path.stem.rpartition("-")[2])] = task
     return found
+
+
+def colour_labels(labels: Tensor) -> Tensor:
+    """Helen's labels as a picture, in the colours of `umsn.datasets.save`: (H, W) -> (3, H, W) in [0, 1]."""
+    return torch.tensor(PALETTE)[labels.long()].movedim(-1, 0) / 255
+
+
+def about(pipeline: Pipeline, *, caption: str) -> Table:
+    """What trained networks say of themselves, in two columns; lists and nested facts are left out."""
+    plainly = {name: value for name, value in pipeline.facts.items() if not isinstance(value, list | dict)}
+    return plain(pd.DataFrame({"fact": plainly.keys(), "value": map(str, plainly.values())}), caption=caption)
 
 
 def luma(photos: Tensor) -> Tensor:
