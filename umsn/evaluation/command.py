@@ -75,7 +75,7 @@ def _faces(
     if int(faces) < 1:
         raise InputError(f"faces {faces}: expected a folder, or a number of at least 1")
     people = range(UNSEEN, UNSEEN + int(faces))
-    drawn = synthetic.faces(int(faces), seed=seed, identities=people, margin=MARGIN)
+    drawn = synthetic.faces(int(faces), seed=seed, identities=people, shots_per_identity=1, margin=MARGIN)
     return drawn, window or Window(MARGIN, MARGIN, SIDE - 2 * MARGIN, SIDE - 2 * MARGIN)
 
 

@@ -44,7 +44,8 @@ def unseen(count: int, seed: int) -> tuple[FaceSet, Window]:
     """
     people = range(UNSEEN, UNSEEN + count)
     inner = SIDE - 2 * MARGIN
-    return synthetic.faces(count, seed=seed, identities=people, margin=MARGIN), Window(MARGIN, MARGIN, inner, inner)
+    drawn = synthetic.faces(count, seed=seed, identities=people, shots_per_identity=1, margin=MARGIN)
+    return drawn, Window(MARGIN, MARGIN, inner, inner)
 
 
 def snapshots(run: Run, stage: str = "umsn") -> Mapping[int, Task]:
