@@ -10,7 +10,8 @@ from umsn.synthetic.identity import Identity
 from umsn.synthetic.shot import Shot
 from umsn.synthetic.skin import Surface
 
-_IRIS = 0.088  #: radius, head units
+_IRIS = 0.093  #: radius, head units
+_BALL = 0.17  #: of the eyeball, from its centre to the iris
 
 
 def add_eyes(who: Identity, shot: Shot, plan: Plan, on: Surface, u: Array, v: Array) -> None:
@@ -31,21 +32,22 @@ def _eye(who: Identity, shot: Shot, plan: Plan, side: int, u: Array, v: Array, s
     x, y = (u * side - ex) / plan.eye_width, v - ey
     top, low = lid_lines(plan, np.clip(x, -1, 1))
     inside = (np.abs(x) < 1) & (y > top) & (y < low)
-    du = u - side * ex - shot.gaze[0] * plan.eye_width
-    dv = y - shot.gaze[1] * plan.eye_width + 0.015
+    # A gaze of (0, 0) meets the camera's, whichever way the head is turned.
+    du = u - side * ex - shot.gaze[0] * plan.eye_width + _BALL * np.sin(np.deg2rad(shot.yaw))
+    dv = y - shot.gaze[1] * plan.eye_width + _BALL * np.sin(np.deg2rad(shot.pitch)) + 0.012
     r, angle = np.hypot(du, dv), np.arctan2(dv, du)
     fibres = 1 + 0.30 * noise(angle * 7 + who.number, r * 30) + 0.15 * noise(angle * 15, r * 8)
     iris = linear(who.iris)[:, None] * fibres * (0.45 + 0.6 * step(0.03, 0.065, r)) * (1 + 0.5 * step(-0.02, 0.05, dv))
     iris *= (1 - 0.75 * step(_IRIS - 0.025, _IRIS, r)) * step(0.028, 0.038, r)
     white = (
-        linear([0.76, 0.72, 0.70])[:, None]
+        linear([0.70, 0.66, 0.64])[:, None]
         * np.exp(-rgb(0.0, 0.18, 0.18) * step(0.55, 1.0, np.abs(x)))
         * (1 - 0.30 * x * x)
     )
     eye = np.where(r < _IRIS, iris, white)
     corner = bump(x, y - top - 0.02, -0.93, 0, 0.09, 0.04)
     eye = eye * (1 - corner) + linear([0.75, 0.42, 0.38])[:, None] * corner
-    eye = eye * (0.25 + 0.75 * step(-0.005, 0.05, y - top)) * (0.75 + 0.25 * step(0, 0.03, low - y))
+    eye = eye * (0.18 + 0.82 * step(-0.005, 0.065, y - top)) * (0.75 + 0.25 * step(0, 0.03, low - y))
     outer = 1 + 0.5 * step(0.2, 1.0, x)
     thick = outer * (0.020 + 0.006 * (1 - who.masculine) + 0.012 * who.makeup)
     rim = 0.9 * np.exp(-(((y - top) / thick) ** 2)) * step(1.25, 0.9, np.abs(x)) * (y <= top + 0.02)

@@ -142,6 +142,7 @@ def brow_line(plan: Plan, who: Identity, x: Array) -> tuple[Array, Array]:
     centre = (
         plan.brow
         + 0.03
+        - 0.02 * step(0.3, 0.0, x)
         - 0.02 * who.brow_slope * (x - 0.5)
         - arch * np.maximum(np.sin(np.pi * np.clip(x, 0, 1) ** 1.25), 0) ** 1.2
         + 0.07 * np.clip(x - 0.7, 0, 1)

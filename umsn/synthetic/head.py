@@ -121,7 +121,7 @@ def relief(who: Identity, plan: Plan, u: Array, v: Array) -> Array:
     u = skewed(who, u, v)
     a = np.abs(u)
     x = np.minimum(a / np.maximum(w, 1e-3), 1)
-    z = centre - (centre - BACK) * (1 - np.sqrt(np.maximum(1 - x**2.08, 0)))
+    z = centre - (centre - BACK) * (1 - np.sqrt(np.maximum(1 - x ** (2.25 - 0.5 * step(0.4, 1.3, rows)), 0)))
     z += _upper(who, plan, a, v) + _nose(who, plan, a, v, rows) + _lower(who, plan, u, a, v, sunk)
     return np.where((a < w) & (centre > BACK), z, -3).astype(np.float32)
 
@@ -130,7 +130,7 @@ def _upper(who: Identity, plan: Plan, a: Array, v: Array) -> Array:
     """Brow ridge, sockets, eyeballs and lids, temples, cheekbones."""
     ex, ey = plan.eye
     z = (0.045 + 0.016 * who.brow_ridge) * bump(a, v, 0.38, -0.27, 0.30, 0.085)
-    z -= 0.11 * bump(a, v, 0.46, -0.03, 0.27, 0.15) + 0.06 * bump(a, v, 0.21, 0.02, 0.08, 0.12)
+    z -= 0.11 * bump(a, v, 0.46, -0.03, 0.27, 0.15) + 0.035 * bump(a, v, 0.21, 0.02, 0.08, 0.12)
     z += 0.09 * bump(a, v, ex, ey + 0.01, 0.18, 0.12)
     ux = (a - ex) / plan.eye_width
     top, low = lid_lines(plan, np.clip(ux, -1, 1))

@@ -104,7 +104,7 @@ def identity_of(identity: int, seed: int) -> Identity:
     )
     colour = _HAIR_COLOURS[rng.choice(len(_HAIR_COLOURS), p=fair / fair.sum())] * np.exp(normal(0.12))
     grey = float(np.clip((age - 0.55) * 2.5 + normal(0.2), 0, 1)) if rng.random() < 0.7 and age > 0.45 else 0.0
-    iris_weights = np.array([1, 1.5, 1, 0.9, 1.6]) if tone < 0.35 else np.array([4, 2, 0.3, 0.05, 0.03])
+    iris_weights = np.array([1.6, 1.8, 1, 0.6, 0.9]) if tone < 0.35 else np.array([4, 2, 0.3, 0.05, 0.03])
     iris = _IRISES[rng.choice(5, p=iris_weights / iris_weights.sum())] * np.exp(normal(0.12))
     bearded = man and rng.random() < 0.42
     made_up = float(rng.random() < 0.75) * rng.random() if not man else 0.0

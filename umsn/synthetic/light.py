@@ -40,7 +40,7 @@ def light_of(shot: Shot, camera: Camera) -> Light:
         view=np.array(camera.head(0.0, 0.0, 1.0), np.float32),
         key=1.35 * shot.key * np.exp(rgb(0.22, 0.0, -0.30) * shot.temperature),
         above=around,
-        below=0.6 * around,
+        below=0.8 * around,
         share=shot.key,
     )
 

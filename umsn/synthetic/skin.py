@@ -141,7 +141,7 @@ def add_lips(who: Identity, plan: Plan, on: Surface, u: Array, v: Array) -> None
     labels[inner] = 8
     on.labels[near] = labels
     soft = step(-0.018, 0.016, v - top) * step(-0.026, 0.026, bottom - v) * step(0.012, -0.03, a - plan.mouth_width)
-    lip = skin_tone(who) * rgb(0.88, 0.57, 0.60) * (1 - 0.15 * who.tone)
+    lip = skin_tone(who) * rgb(0.88, 0.58, 0.64) * (1 - 0.15 * who.tone)
     lip = lip * (1 - who.makeup * 0.85) + linear(who.lipstick)[:, None] * who.makeup * 0.85
     crinkle = 1 + 0.09 * noise(u * 55 + s, v * 12) + 0.07 * noise(u * 90, v * 20 + s)
     colour = on.albedo[:, near] * (1 - soft) + lip * crinkle * (1 - 0.18 * (v < upper)) * soft
@@ -158,7 +158,7 @@ def add_lips(who: Identity, plan: Plan, on: Surface, u: Array, v: Array) -> None
         # The teeth stay with the skull; the lips part before them.
         edge = plan.mouth + 0.135 + 0.006 * np.cos(u * 31) - (0.25 + 2 * plan.mouth_curve) * u * u - 0.5 * plan.gap
         bite = step(edge, edge - 0.02, v)
-        white = 1.1 * linear([0.92, 0.88, 0.82])[:, None] * (1 - 0.10 * who.age)
+        white = 0.95 * linear([0.92, 0.88, 0.82])[:, None] * (1 - 0.10 * who.age)
         enamel = (
             white
             * (1 - 0.32 * np.exp(-((gap / 0.010) ** 2)))

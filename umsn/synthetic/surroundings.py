@@ -125,7 +125,7 @@ def add_body(
     )
     view[:] = np.where(skin, flesh * col(fell) * (1 - 0.5 * cast), view)
     view[:] = np.where(cloth, fabric, view)
-    deep[:] = np.where(cloth | skin, np.maximum(deep, -0.4), deep)
+    deep[:] = np.where(cloth | skin, np.maximum(deep, -1.2), deep)
     assert side == picture.shape[2]
 
 
