@@ -127,9 +127,14 @@ def _train(options: argparse.Namespace) -> None:
         raise InputError(f"stage {unknown[0]!r}: expected one of {', '.join(stages.STAGES)}")
     if options.minutes is not None and not options.minutes > 0:
         raise InputError(f"minutes {options.minutes:g}: expected more than 0")
-    run = stages.Run(Path(options.out), chosen, options.seed)
+    device, features = _device(options.device), None
+    if options.perceptual:
+        from umsn.recognition.descriptor import shipped_descriptor
+
+        features = shipped_descriptor(device).features
+    run = stages.Run(Path(options.out), chosen, options.seed, features)
     faces = _training_faces(options, chosen.faces)
-    stages.train(run, faces, stages=names, device=_device(options.device), minutes=options.minutes)
+    stages.train(run, faces, stages=names, device=device, minutes=options.minutes)
     for name in names:
         if name.split("-")[0] in METHODS and run.checkpoint(name).exists():
             path = run.folder / "pretrained" / f"{name}.safetensors"
@@ -231,6 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--faces", metavar="FOLDER|N", help="a folder of labelled faces, or how many to draw (default: the recipe's)")
     _add_layout(add)
     add("--stage", action="append", metavar="NAME", help="run this stage only; may be repeated (default: up to umsn)")
+    add("--perceptual", action="store_true", help="add the loss of Eq. 5, with the package's face descriptor")
     add("--minutes", type=float, metavar="M", help="stop after so long, whatever the recipe says")
     add("--seed", type=int, default=0, help="of everything drawn (default: 0)")
     add("--device", default="auto", help="cpu, cuda, or auto (default)")
