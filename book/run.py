@@ -4,7 +4,8 @@
 
 papermill executes, from the notebook's own folder, so ``../figures`` means the same here as in JupyterLab. What its
 exit code does not tell is asked here: a parameter that the notebook does not declare is an error, a kernel that dies
-leaves nothing, and two runs that compute the same write the same bytes (no timings, no random ids).
+leaves nothing, and two runs that compute the same write the same bytes (no timings, no random ids). What the text cells
+point to beside the notebook (``../figures/walk.svg``, ``../book/use.md``) is found from the copy too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import ast
 import json
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from papermill.exceptions import PapermillExecutionError
 from umsn.files import InputError, whole
 
 STATE = "application/vnd.jupyter.widget-state+json"
+#: A path to another folder, as the target of a link, an image or a figure.
+ELSEWHERE = re.compile(r"""(?<=\]\()\.\./[^)\s#]+|(?<=\{figure\} )\.\./\S+|(?<=src=")\.\./[^"]+""")
 
 
 def changed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
@@ -36,6 +40,16 @@ def changed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     if unknown := sorted(set(given) - set(declared)):
         raise InputError(f"{path}: no parameter {', '.join(unknown)}; it has {', '.join(sorted(declared))}")
     return {name: value for name, value in given.items() if ast.literal_eval(declared[name]["default"]) != value}
+
+
+def moved(text: str, here: Path, there: Path) -> str:
+    """A text cell's paths as seen from the folder ``there`` instead of ``here``; those that lead nowhere stay."""
+
+    def relative(found: re.Match[str]) -> str:
+        target = here / found[0]
+        return Path(os.path.relpath(target, there)).as_posix() if target.exists() else found[0]
+
+    return ELSEWHERE.sub(relative, text)
 
 
 def settled(notebook: nbformat.NotebookNode) -> str:
@@ -68,6 +82,9 @@ def run(path: Path, into: Path, **given: Any) -> Path:
             record_timing=False,
             extra_arguments=["--log-level=CRITICAL"],
         )
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = moved(cell.source, path.parent, into)
         beside.write_text(settled(notebook), encoding="utf-8")
     return target
 

@@ -7,7 +7,7 @@ FLOORS = (
     {"records", "recipes", "faces", "metrics", "blocks"},
     {"synthetic", "datasets", "photographs", "blur", "parsing", "deblurring", "confidence"},
     {"losses", "weights", "summary"},
-    {"stages", "rivals", "published"},
+    {"stages", "rivals", "published", "recognition"},
     {"evaluation", "restore"},
     {"figures", "interactive"},
     {"cli"},

@@ -60,6 +60,7 @@ def notebook(tmp_path):
 
     def write(parameters: str, last: str, tag: str = "parameters") -> Path:
         cells = [("parameters", parameters, [tag]), ("last", last, [])]
+        words = "![A drawn face](../figures/face.svg), [itself](../notebooks/asks.ipynb), [nothing](../none.md)"
         content = {
             "nbformat": 4,
             "nbformat_minor": 5,
@@ -68,10 +69,13 @@ def notebook(tmp_path):
                 {"cell_type": "code", "id": name, "metadata": {"tags": tags}, "source": source}
                 | {"outputs": [], "execution_count": None}
                 for name, source, tags in cells
-            ],
+            ]
+            + [{"cell_type": "markdown", "id": "words", "metadata": {}, "source": words}],
         }
-        (tmp_path / "asks.ipynb").write_text(json.dumps(content))
-        return tmp_path / "asks.ipynb"
+        path = tmp_path / "notebooks/asks.ipynb"
+        path.parent.mkdir()
+        path.write_text(json.dumps(content))
+        return path
 
     return write
 
@@ -89,6 +93,15 @@ def test_the_runner_passes_parameters_and_repeats_its_bytes(home, notebook, tmp_
     once = (tmp_path / "once/asks.ipynb").read_bytes()
     assert b"smoke 0" in once
     assert once == (tmp_path / "again/asks.ipynb").read_bytes()
+
+
+def test_the_runner_keeps_links_true(home, notebook, tmp_path):
+    draws = "from pathlib import Path\nPath('../figures').mkdir()\nPath('../figures/face.svg').touch()"
+    run(home, notebook('recipe = "laptop"\nseed = 0', draws), tmp_path / "book/executed")
+    words = json.loads((tmp_path / "book/executed/asks.ipynb").read_text())["cells"][-1]["source"]
+    assert "(../../figures/face.svg)" in "".join(words)
+    assert "(../../notebooks/asks.ipynb)" in "".join(words)
+    assert "(../none.md)" in "".join(words)
 
 
 @pytest.mark.parametrize(
