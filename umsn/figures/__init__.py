@@ -4,7 +4,8 @@
 networks from the networks themselves, `gridding` computes Fig. 4.
 """
 
-from umsn.figures import curves, tables
+from umsn.figures import curves, diagrams, tables
 from umsn.figures.canvas import CLASS_COLOURS, colour_masks, grid, save, show, style
+from umsn.figures.gridding import gridding
 
-__all__ = ["CLASS_COLOURS", "colour_masks", "curves", "grid", "save", "show", "style", "tables"]
+__all__ = ["CLASS_COLOURS", "colour_masks", "curves", "diagrams", "grid", "gridding", "save", "show", "style", "tables"]

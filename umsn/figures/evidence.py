@@ -1,4 +1,4 @@
-"""What the chapters of results show besides `curves` and `tables`: records, schedules, and lines of any kind."""
+"""What the chapters of results need besides `curves` and `tables`: records, schedules, shaken pictures, any lines."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+from torch import Tensor
 
+from umsn import blur, metrics
 from umsn.figures.canvas import style
 from umsn.files import read_json
 from umsn.recipes import Recipe, Schedule
@@ -150,6 +153,18 @@ def times(histories: Mapping[str, Rows]) -> pd.DataFrame:
         if steps
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("stage")
+
+
+def shaken(photo: Tensor, sizes: Sequence[int], *, sigma: float, seed: int) -> Tensor:
+    """A photograph (3, H, W) blurred by the protocol's first kernel of each size, with noise: (N, 3, H, W)."""
+    generator = torch.Generator().manual_seed(seed)
+    blurred = [blur.blur(photo[None], kernel) for *_, kernel in blur.protocol_kernels(sizes, 1, seed)]
+    return blur.add_noise(torch.cat(blurred), sigma, generator)
+
+
+def decibels(pictures: Sequence[Tensor], sharp: Tensor) -> list[str]:
+    """The PSNR of pictures (3, H, W) against the sharp one, as notes under them: "21.3 dB"."""
+    return [f"{metrics.psnr(picture.clamp(0, 1)[None], sharp[None]).item():.1f} dB" for picture in pictures]
 
 
 def lines(
