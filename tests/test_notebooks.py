@@ -118,3 +118,10 @@ def test_the_runner_fails_aloud_and_leaves_nothing(home, notebook, tmp_path, par
     assert ran.returncode == 2
     assert word in ran.stderr
     assert not list((tmp_path / "into").glob("*"))
+
+
+def test_every_figure_has_one_maker(home):
+    figures = [path.stem for path in (home / "figures").glob("*.svg")]
+    code = {path.stem: "\n".join(python(cell) for cell in code_cells(path)) for path in NOTEBOOKS}
+    makers = {figure: [name for name, cells in code.items() if f'"{figure}"' in cells] for figure in figures}
+    assert {figure: names for figure, names in makers.items() if len(names) != 1} == {}
