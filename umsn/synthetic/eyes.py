@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from umsn.synthetic.fields import Array, bump, linear, noise, rgb, step
+from umsn.synthetic.fields import Array, bump, linear, noise, rgb, step, unit
 from umsn.synthetic.head import Plan, lid_lines
 from umsn.synthetic.identity import Identity
+from umsn.synthetic.light import Light
 from umsn.synthetic.shot import Shot
 from umsn.synthetic.skin import Surface
 
@@ -56,3 +57,14 @@ def _eye(who: Identity, shot: Shot, plan: Plan, side: int, u: Array, v: Array, s
     fold = 0.30 * np.exp(-(((y - crease) / 0.013) ** 2)) * step(1.25, 0.7, np.abs(x))
     skin = skin * (1 - rim * rgb(0.8, 0.9, 0.95)) * (1 - fold * rgb(0.7, 1, 1))
     return np.where(inside, eye, skin), inside
+
+
+def glints(plan: Plan, light: Light, face: Surface, u: Array, v: Array) -> Array:
+    """The key light mirrored in the eyeballs, (3, n)."""
+    out = np.zeros((3, len(u)), np.float32)
+    eye = np.flatnonzero((face.labels == 4) | (face.labels == 5))
+    du, dv = (np.abs(u[eye]) - plan.eye[0]) * np.sign(u[eye]), v[eye] - plan.eye[1]
+    ball = unit(np.stack([du / 0.28, dv / 0.28, np.ones_like(du)]))
+    towards = unit((light.head * 0.7 + light.view)[:, None])[:, 0]
+    out[:, eye] = 2.2 * light.key * np.clip(towards @ ball, 0, 1) ** 320
+    return out

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from umsn.synthetic.fields import Array, bump, linear, noise, step, unit
 from umsn.synthetic.camera import Grid
+from umsn.synthetic.fields import Array, bump, linear, noise, step, unit
 from umsn.synthetic.head import Plan, lid_lines, plan_of, relief
 from umsn.synthetic.identity import Identity, stream
 from umsn.synthetic.shot import shot_of

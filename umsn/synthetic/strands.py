@@ -124,11 +124,11 @@ def lit(strands: Strands, light: Array, view: Array, key: float, *, shine: float
     ).astype(np.float32)
 
 
-def paint(depth: Array, x: Array, y: Array, z: Array, shade: Array, fine: int) -> tuple[Array, Array, Array]:
+def paint(depth: Array, x: Array, y: Array, z: Array, shade: Array, fine: int) -> tuple[Array, Array]:
     """Paint strands, nearest last, where nothing nearer stands.
 
     depth (H, W) is what stands there already; x, y, z (n, t) the strands in pixels and depth, shade (c, n, t) what they carry,
-    ``fine`` dabs to a segment. Returns (c, H, W), the depth painted and where (H, W) bool.
+    ``fine`` dabs to a segment. Returns what they carry (c, H, W), and where (H, W) bool.
     """
     h, w = depth.shape
     inside = (x > -2) & (x < w + 1) & (y > -2) & (y < h + 1)
@@ -152,6 +152,6 @@ def paint(depth: Array, x: Array, y: Array, z: Array, shade: Array, fine: int) -
     last = np.full(h * w, -1, np.int64)
     last[index[order]] = near[order]
     at = np.flatnonzero(last >= 0)
-    canvas = np.zeros((len(shade) + 1, h * w), np.float32)
-    canvas[:, at] = dabs[2:, last[at]]
-    return canvas[1:].reshape(-1, h, w), canvas[0].reshape(h, w), (last >= 0).reshape(h, w)
+    canvas = np.zeros((len(shade), h * w), np.float32)
+    canvas[:, at] = dabs[3:, last[at]]
+    return canvas.reshape(-1, h, w), (last >= 0).reshape(h, w)
