@@ -1,0 +1,98 @@
+"""Records are listed as they are, absent ones say so, and lines hold what they were given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from umsn import blur, evaluation, metrics, recipes
+from umsn.faces import FaceSet
+from umsn.figures import evidence
+from umsn.files import InputError, write_json
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """A folder with the record of an evaluation."""
+    photos = torch.randint(0, 256, (2, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    faces = FaceSet(["one", "two"], photos, None)
+    rows = evaluation.evaluate({"blurred": lambda y: y}, faces, sizes=(13, 15), per_size=1, seed=0)
+    write_json(tmp_path / "evaluate-blurred.json", evaluation.to_record(rows, seconds=1.5))
+    return tmp_path
+
+
+def test_a_record_is_listed_with_what_it_says(measured):
+    write_json(measured / "notes.json", {"anything": 1})
+    table = evidence.records(measured).set_index("record")
+    assert list(table.index) == ["evaluate-blurred", "notes"]
+    assert table.loc["evaluate-blurred", "seconds"] == 1.5
+    assert len(table.loc["evaluate-blurred", "data"]) == 12
+    assert table.loc["notes", "date"] == ""
+
+
+def test_an_empty_folder_has_no_records(tmp_path):
+    assert evidence.records(tmp_path).empty
+
+
+def test_what_is_recorded_is_shown_and_what_is_not_says_so(measured):
+    table = evidence.recorded(["evaluate-blurred", "evaluate-umsn"], measured)
+    mean = evidence.summary("evaluate-blurred", measured).set_index("measure").loc["psnr", "mean"]
+    assert table["psnr"][0].startswith(f"{mean:.2f} (")
+    assert table["pictures"][0] == 4
+    assert (table.iloc[1, 1:] == evidence.NOT_YET).all()
+    assert evidence.summary("evaluate-umsn", measured).empty
+
+
+def test_a_broken_record_is_an_error(tmp_path):
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(InputError, match=r"broken\.json"):
+        evidence.records(tmp_path)
+
+
+def test_facts_are_leaves_and_long_lists_are_left_out(tmp_path):
+    write_json(tmp_path / "training.json", {"a": {"b": 0.25, "c": [1, 2]}, "d": list(range(9)), "rows": {"x": 1}})
+    table = evidence.facts("training", tmp_path)
+    assert table.to_numpy().tolist() == [["a · b", "0.25"], ["a · c", "1, 2"]]
+    assert evidence.facts("nothing", tmp_path)["value"].tolist() == [evidence.NOT_YET]
+
+
+def test_intervals_in_words():
+    assert evidence.interval(21.304, 20.951, 21.66) == "21.30 (20.95 to 21.66)"
+    assert evidence.interval(0.8, 0.75, 0.85) == "0.800 (0.750 to 0.850)"
+    assert evidence.interval(21.3, np.nan, np.nan) == "21.30"
+
+
+def test_schedules_are_the_recipes():
+    table = evidence.schedules({"paper": recipes.PAPER})
+    assert table.loc["UMSN, and each row of Table VI", "paper"] == "100,000 x 16 at 0.0002, constant"
+    assert len(table) == 4
+
+
+def test_times_are_the_last_step():
+    steps = [{"step": 5, "seconds": 2.0, "loss": 0.5}, {"step": 10, "seconds": 5.0, "loss": 0.25}]
+    table = evidence.times({"umsn": steps, "nothing": []})
+    assert table.loc["umsn"].tolist() == [10, 5.0, 0.5, 0.5, 0.25]
+    assert list(table.index) == ["umsn"]
+
+
+def test_shaken_pictures_follow_the_protocol():
+    photo = torch.rand(3, 40, 40, generator=torch.Generator().manual_seed(0))
+    pictures = evidence.shaken(photo, (13, 19), sigma=0.0, seed=3)
+    for picture, (_, _, kernel) in zip(pictures, blur.protocol_kernels((13, 19), 1, 3), strict=True):
+        torch.testing.assert_close(picture, blur.blur(photo[None], kernel)[0].clamp(0, 1))
+    expected = f"{metrics.psnr(pictures[:1], photo[None]).item():.1f} dB"
+    assert evidence.decibels([pictures[0]], photo) == [expected]
+
+
+def test_lines_hold_their_numbers():
+    figure = evidence.lines({"a": ([0, 1], [2, 3]), "b": ([0, 1], [4, 5])}, xlabel="x", ylabel="y", yscale="log")
+    (axes,) = figure.axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[2, 3], [4, 5]]
+    assert axes.get_yscale() == "log"
+    assert axes.get_legend() is not None
+
+
+def test_every_picture_is_one_point_of_two_ssims():
+    rows = pd.DataFrame({"method": ["a", "a", "b"], "ssim": [0.5, 0.6, 0.7], "ssim_volumetric": [0.7, 0.8, 0.9]})
+    (axes,) = evidence.two_ssims(rows).axes
+    assert [len(line.get_xdata()) for line in axes.lines] == [2, 1, 2]
