@@ -1,7 +1,8 @@
 """The pipeline: vendored scripts, executed notebooks, the book. `doit` redoes only what its inputs have changed.
 
 A notebook's inputs are itself, the modules it imports and those that they import, and every file under results/ whose
-name it mentions. RECIPE=smoke|laptop|gpu|paper (environment) chooses how much each notebook computes.
+name it mentions (all of them, if it lists the records). RECIPE=smoke|laptop|cpu|gpu|paper in the environment chooses
+how much each notebook computes.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def inputs(notebook: Path) -> list[Path]:
     files = [notebook, Path("umsn/__init__.py"), Path("requirements.lock"), Path("book/run.py")]
     files += [path for module in modules for path in sources_of(module)]
     files += sorted(Path("umsn/pretrained").glob("*")) if "weights" in modules else []
-    return files + [path for path in sorted(Path("results").rglob("*.*")) if path.stem in code]
+    return files + [path for path in sorted(Path("results").rglob("*.*")) if path.stem in code or "records(" in code]
 
 
 def vendor() -> None:
