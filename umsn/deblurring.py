@@ -44,7 +44,7 @@ class FNet(nn.Module):
 
 
 class FirstStage(nn.Module):
-    """The first-stage network of a class: F-Net-i, then a ResBlock and a Conv 3x3 that only its training needs (Fig. 5).
+    """The first-stage network of a class: F-Net-i, then a ResBlock and a Conv 3x3 for its training only (Fig. 5).
 
     blurred (B, 3, H, W), mask (B, 1, H, W)  ->  Deblurred, in which that class should be sharp
     """

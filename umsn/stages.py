@@ -63,7 +63,7 @@ class Source:
         return cls(there, kernels.to(device), recipe)
 
     def batch(self, size: int, generator: torch.Generator, *, only: int | None = None) -> Batch:
-        """``size`` faces, somewhere in their frame, mirrored or not, blurred, noisy; ``only``: just that class (Fig. 8)."""
+        """``size`` blurred, noisy faces, shifted and perhaps mirrored; ``only`` blurs just that class (Fig. 8)."""
         pick = torch.randint(len(self.faces), (size,), generator=generator)
         shake = torch.randint(len(self.kernels), (size,), generator=generator)
         low, high = self.recipe.sigma
