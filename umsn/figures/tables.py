@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -25,6 +26,9 @@ DECIMALS = {"PSNR": 2, "SSIM": 3, "d_VGG": 2, "Top-1": 0, "Top-3": 0, "Top-5": 0
 
 #: What stands where a number is not: the paper has none; we have none yet.
 NONE, NOT_YET = "—", "not yet"
+
+#: A number, perhaps with its interval, as cells show it.
+NUMBER = re.compile(r"([+−-]?[\d,]*\.?\d+)(?: \((.+)\))?")
 
 
 @dataclass(frozen=True)
@@ -144,31 +148,50 @@ def macs(summary: pd.DataFrame, *, caption: str) -> Table:
 
 
 def to_html(cells: pd.DataFrame, *, caption: str) -> str:
-    """A table that can be read aloud: a caption, and headings that say which rows or columns they are for."""
-    levels = cells.columns.nlevels
-    row_names = [str(name or "") for name in cells.index.names]
+    """A table that can be read aloud: a caption, and headings that say which rows or columns they are for.
+
+    Cells that are numbers have the class ``number``, columns that open a group the class ``opens`` (book.css).
+    """
+    levels, names = cells.columns.nlevels, [str(name or "") for name in cells.index.names]
+    keys = [key if isinstance(key, tuple) else (key,) for key in cells.columns]
+    opens = [levels > 1 and (i == 0 or keys[i - 1][0] != key[0]) for i, key in enumerate(keys)]
     lines = ['<table class="dataframe umsn">', f"<caption>{escape(caption)}</caption>", "<thead>"]
     for level in range(levels):
-        corner = "".join(f'<th scope="col">{escape(name)}</th>' for name in row_names)
-        blank = f'<td colspan="{len(row_names)}"></td>'
-        lines.append(f"<tr>{corner if level == levels - 1 else blank}{_headings(cells.columns, level)}</tr>")
+        corner = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+        blank = f'<td colspan="{len(names)}"></td>'
+        lines.append(f"<tr>{corner if level == levels - 1 else blank}{_headings(keys, level, opens)}</tr>")
     lines += ["</thead>", "<tbody>"]
     for key, row in zip(cells.index, cells.to_numpy(), strict=True):
         titles = key if isinstance(key, tuple) else (key,)
         heads = "".join(f'<th scope="row">{escape(str(title))}</th>' for title in titles)
-        lines.append(f"<tr>{heads}{''.join(f'<td>{escape(str(value))}</td>' for value in row)}</tr>")
+        body = "".join(_data(str(value), first) for value, first in zip(row, opens, strict=True))
+        lines.append(f"<tr>{heads}{body}</tr>")
     return "\n".join([*lines, "</tbody>", "</table>"])
 
 
-def _headings(columns: pd.Index, level: int) -> str:
+def _headings(keys: Sequence[tuple], level: int, opens: Sequence[bool]) -> str:
     """One row of column headings, neighbours under the same heads joined."""
-    keys = [key if isinstance(key, tuple) else (key,) for key in columns]
-    last = level == columns.nlevels - 1
-    runs = [(key, len(list(run))) for key, run in groupby(keys, key=None if last else lambda key: key[: level + 1])]
-    spans = [
-        f'<th scope="{"colgroup" if n > 1 else "col"}" colspan="{n}">{escape(str(key[level]))}</th>' for key, n in runs
-    ]
-    return "".join(spans)
+    last = level == len(keys[0]) - 1
+    marks = list(enumerate(keys))
+    runs = [list(run) for _, run in groupby(marks, key=lambda mark: mark if last else mark[1][: level + 1])]
+    made = []
+    for run in runs:
+        (at, key), span = run[0], len(run)
+        scope = f'scope="colgroup" colspan="{span}"' if span > 1 else 'scope="col"'
+        made.append(f"<th {scope}{_class(opens=opens[at])}>{escape(str(key[level]))}</th>")
+    return "".join(made)
+
+
+def _data(words: str, first: bool) -> str:
+    """One cell; an interval goes under its number."""
+    number = NUMBER.fullmatch(words)
+    shown = f"{number[1]}<br><small>{number[2]}</small>" if number and number[2] else escape(words)
+    return f"<td{_class(number=bool(number) or words in (NONE, NOT_YET), opens=first)}>{shown}</td>"
+
+
+def _class(**names: bool) -> str:
+    found = " ".join(name for name, on in names.items() if on)
+    return f' class="{found}"' if found else ""
 
 
 def _unique(numbers: pd.DataFrame, keys: Sequence[str], name: str) -> dict[tuple, dict]:
