@@ -24,7 +24,6 @@ def add_eyes(who: Identity, shot: Shot, plan: Plan, on: Surface, u: Array, v: Ar
         colour, inside = _eye(who, shot, plan, side, u[near], v[near], on.albedo[:, near])
         on.albedo[:, near] = colour
         on.labels[near[inside]] = label
-        on.wet[near] = inside
         on.gloss[near] *= ~inside
 
 

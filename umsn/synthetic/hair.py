@@ -17,12 +17,12 @@ from umsn.synthetic.strands import CENTRE, RADII, Strands, clumped, grow
 #: length, weight (pull of gravity), stiffness, clumping, curl, turns, thickness of the whole, strands
 _STYLES = {
     "buzz": (0.05, 0.0, 2.0, 0.0, 0.0, 0, 0.01, 8000),
-    "short": (0.40, 0.2, 0.9, 0.35, 0.006, 2, 0.13, 5600),
-    "swept": (0.62, 0.12, 0.9, 0.3, 0.008, 1, 0.16, 5600),
+    "short": (0.46, 0.2, 0.9, 0.3, 0.006, 2, 0.17, 5600),
+    "swept": (0.70, 0.12, 0.9, 0.3, 0.01, 1, 0.20, 5600),
     "curly": (0.75, 0.25, 0.9, 0.6, 0.05, 4, 0.20, 5600),
     "afro": (0.55, 0.0, 1.2, 0.3, 0.04, 5, 0.30, 9000),
-    "bob": (1.75, 0.8, 0.7, 0.5, 0.02, 1.2, 0.16, 5600),
-    "long": (2.9, 0.9, 0.7, 0.5, 0.03, 1.6, 0.16, 5600),
+    "bob": (1.75, 0.8, 0.7, 0.5, 0.02, 1.2, 0.20, 5600),
+    "long": (2.9, 0.9, 0.7, 0.5, 0.03, 1.6, 0.20, 5600),
     "wavy": (2.8, 0.8, 0.75, 0.5, 0.07, 3.2, 0.22, 5600),
     "tied": (1.0, 0.1, 0.5, 0.2, 0.004, 1, 0.05, 5600),
     "fringe": (2.3, 0.9, 0.7, 0.25, 0.012, 1.5, 0.15, 5600),
@@ -95,7 +95,7 @@ def guides_of(who: Identity) -> Array:
         if who.hair == "curly":
             lengths *= 0.6 + 0.4 * step(0.0, -1.2, roots[1])
     comb = comb.astype(np.float32) + 0.12 * rng.standard_normal((3, n), dtype=np.float32)
-    lift = (thick * (0.25 + 0.75 * top if length < 0.7 else 1) * rng.random(n, dtype=np.float32) ** 0.7)[None]
+    lift = (thick * (0.35 + 0.65 * top if length < 0.7 else 1) * rng.random(n, dtype=np.float32) ** 0.7)[None]
     start = out * (0.5 if who.hair != "tied" else 0.1) + comb * 0.4
     if who.hair in ("afro", "buzz"):
         start = out

@@ -85,8 +85,8 @@ def half_width(who: Identity, plan: Plan, v: Array) -> Array:
     knots = np.array([-1.75, -1.66, -1.45, -1.1, -0.7, -0.3, 0.1, 0.45, 0.8, 1.1, 1.35, 1.55, 1.70, 1.79, 1.85])
     widths = np.array([0, 0.45, 0.80, 0.98, 1.04, 1.06, 1.08, 1.075, 1.02, 0.93, 0.795, 0.62, 0.44, 0.26, 0])
     widths[6:8] += 0.012 * who.cheek
-    widths[8:11] += np.array([0.02, 0.032, 0.03]) * who.jaw - 0.006 * who.hollow
-    widths[11:14] += np.array([0.028, 0.034, 0.03]) * (0.6 * who.jaw + 0.7 * who.chin)
+    widths[8:11] += np.array([0.022, 0.042, 0.045]) * who.jaw - 0.006 * who.hollow
+    widths[11:14] += np.array([0.034, 0.042, 0.036]) * (0.6 * who.jaw + 0.7 * who.chin)
     knots[8:] *= 1 + (plan.chin - 1.8) / 1.8
     return s * PchipInterpolator(knots, widths, extrapolate=False)(v)
 

@@ -84,7 +84,7 @@ def identity_of(identity: int, seed: int) -> Identity:
     def normal(spread: float = 1.0) -> float:
         return float(np.clip(rng.standard_normal(), -2.2, 2.2)) * spread
 
-    masculine = float(np.clip(rng.choice([0.15, 0.85], p=[0.55, 0.45]) + 0.1 * normal(), 0, 1))
+    masculine = float(np.clip(rng.choice([0.15, 0.85], p=[0.6, 0.4]) + 0.1 * normal(), 0, 1))
     age = float(rng.beta(1.5, 2.6))
     tone = float(np.clip(rng.beta(1.1, 2.0), 0, 1))
     man = masculine > 0.5

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from umsn.synthetic.camera import Camera, Grid
-from umsn.synthetic.fields import Array, rgb, spread, step, unit
+from umsn.synthetic.fields import Array, bump, rgb, spread, step, unit
 from umsn.synthetic.head import BACK
 from umsn.synthetic.shot import Shot
 
@@ -59,6 +59,8 @@ def relief_light(light: Light, grid: Grid, z: Array, fine: Array) -> Array:
     hollow = solid - spread(solid, 0.16 * grid.per_unit)
     sky = np.clip(1 + 3.5 * np.minimum(cavity, 0.02) + 1.5 * np.minimum(hollow, 0.03), 0.25, 1.15)
     sky += (1 - sky) * step(0.35, -0.1, z)
+    # Lids face the sky; the socket about them is not as dark as it is deep.
+    sky += 0.5 * (1 - sky) * bump(np.abs(grid.u), grid.v, 0.50, -0.08, 0.18, 0.08)
     lu, lv, lz = light.head
     reach = np.hypot(lu, lv) + 1e-6
     worst = np.full(z.shape, -1.0, np.float32)

@@ -17,10 +17,10 @@ def developed(shot: Shot, picture: Array, margin: int) -> Array:
     side = picture.shape[1] // SAMPLES
     photo = picture.reshape(3, side, SAMPLES, side, SAMPLES).mean((2, 4))
     photo = ndimage.gaussian_filter(photo, (0, shot.softness, shot.softness))
-    photo *= np.float32(0.95 * 2.0 ** (0.28 * shot.exposure))
+    photo *= np.float32(0.90 * 2.0 ** (0.28 * shot.exposure))
     if shot.light == "low":
         photo *= rgb(0.16, 0.13, 0.11)[:, :, None]
-    photo = photo / (1 + np.maximum(photo - 0.75, 0) * 0.8)
+    photo = photo / (1 + np.maximum(photo - 0.6, 0) * 0.7)
     photo = np.clip(photo, 0, 1) ** np.float32(1 / 2.2)
     photo += 0.30 * (photo - 0.47) * (1 - np.abs(2 * photo - 1))
     grain = stream(shot.seed, 7).standard_normal(photo.shape, dtype=np.float32)

@@ -27,7 +27,6 @@ class Surface:
 
     albedo: Array  #: (3, n), linear
     gloss: Array  #: (n,)
-    wet: Array  #: (n,) how mirror-like: eyes, teeth
     labels: Array  #: (n,) uint8
     scalp: Array  #: (n,) how densely hair grows here
 
@@ -67,7 +66,8 @@ def bare_skin(who: Identity, plan: Plan, u: Array, v: Array) -> Surface:
     blood += 0.9 * who.makeup * bump(a, v, 0.70, 0.40, 0.15, 0.13)
     dark = (0.16 + 0.14 * who.age) * bump(a, v, 0.42, 0.13, 0.17, 0.06)
     shadow = 0.06 * (1 + 7 * who.makeup) * bump(a, v, 0.48, -0.12, 0.18, 0.06)
-    change = patch - dark + rgb(0.02, -0.22, -0.20) * (0.5 + 0.5 * light) * blood - rgb(0.6, 1, 1) * shadow
+    lid = (0.16 - 0.3 * who.makeup) * bump(a, v, 0.51, -0.10, 0.17, 0.05)
+    change = patch - dark + lid + rgb(0.02, -0.22, -0.20) * (0.5 + 0.5 * light) * blood - rgb(0.6, 1, 1) * shadow
     if who.freckles > 0:
         spots = step(0.9, 1.9, noise(u * 23 + s, v * 23)) * (0.25 + bump(a, v, 0.35, 0.35, 0.4, 0.25))
         change -= rgb(0.25, 0.55, 0.7) * spots * who.freckles
@@ -79,8 +79,7 @@ def bare_skin(who: Identity, plan: Plan, u: Array, v: Array) -> Surface:
         + 0.3 * bump(a, v, 0.6, 0.3, 0.18, 0.12)
     )
     gloss = np.maximum(gloss * (1 + 0.25 * noise(u * 50, v * 50)), 0.05) * who.shine
-    zero = np.zeros_like(u)
-    return Surface(skin_tone(who) * np.exp(change), gloss, zero, np.ones(u.shape, np.uint8), zero.copy())
+    return Surface(skin_tone(who) * np.exp(change), gloss, np.ones(u.shape, np.uint8), np.zeros_like(u))
 
 
 def add_shadow_of_beard(who: Identity, plan: Plan, on: Surface, u: Array, v: Array) -> None:
@@ -169,7 +168,6 @@ def add_lips(who: Identity, plan: Plan, on: Surface, u: Array, v: Array) -> None
             0.45, 0.9, depth / room
         ) * step(0.10, 0.2, room)
         colour = np.where(inner, enamel * bite + dark * (1 - bite) * 0.8, colour)
-        on.wet[near] = np.where(inner, 0.4 * bite, 0)
         on.gloss[near] *= np.where(inner, 0.6, 1)
     on.albedo[:, near] = colour
 
@@ -177,9 +175,9 @@ def add_lips(who: Identity, plan: Plan, on: Surface, u: Array, v: Array) -> None
 def add_scalp(who: Identity, on: Surface, u: Array, v: Array, z: Array) -> None:
     """Where the hair of the head grows."""
     azimuth = np.arctan2(u / RADII[0], (z - CENTRE[2]) / RADII[2])
-    ragged = 0.05 * noise(azimuth * 14 + who.number, azimuth * 0 + who.seed % 97)
-    edge = hairline(who, azimuth) + ragged + 0.035 * noise(u * 95, v * 20 + who.seed % 1013)
+    ragged = 0.035 * noise(azimuth * 14 + who.number, azimuth * 0 + who.seed % 97)
+    edge = hairline(who, azimuth) + ragged + 0.025 * noise(u * 95, v * 20 + who.seed % 1013)
     if who.hair == "bald":
         on.scalp[:] = 0.35 * who.stubble * step(0.05, -0.08, v - edge)
     else:
-        on.scalp[:] = step(0.07, -0.12, v - edge)
+        on.scalp[:] = step(0.10, -0.16, v - edge)
