@@ -26,7 +26,7 @@ def striped(count: int = 4, side: int = 48) -> FaceSet:
 def short(**changes: object) -> Recipe:
     """`smoke` with four steps a stage."""
     schedules = dict.fromkeys(("parse_clean", "parse_blurry", "stream", "whole"), SHORT)
-    return replace(recipe("smoke"), kernels=9, snapshots=(0.5,), **(schedules | changes))
+    return replace(recipe("smoke"), **({"kernels": 9, "snapshots": (0.5,)} | schedules | changes))
 
 
 def run_in(folder: Path, **changes: object) -> Run:
