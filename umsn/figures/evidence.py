@@ -136,7 +136,7 @@ def schedules(recipes: Mapping[str, Recipe]) -> pd.DataFrame:
 
 
 def _schedule(schedule: Schedule) -> str:
-    return f"{schedule.iterations:,} x {schedule.batch} at {schedule.learning_rate:g}, {schedule.decay}"
+    return f"{schedule.iterations:,} x {schedule.batch} at {schedule.learning_rate:.2g}, {schedule.decay}"
 
 
 def times(histories: Mapping[str, Rows]) -> pd.DataFrame:
