@@ -38,7 +38,7 @@ def add_glasses(who: Identity, shot: Shot, on: Canvas, bridge: float) -> None:
     off = ((np.abs(x) ** power + np.abs(tall) ** power) ** (1 / power) - 1) * min(wide, high)
     frame = (np.abs(off) < rim / 2) | ((a < 0.13) & (np.abs(y + 0.084 + 0.125 * a) < rim / 2))
     lens = (off < 0) & ~frame
-    frame |= (a > 0.47 + wide * 0.9) & (a < 1.12) & (np.abs(y + 0.12) < rim * 0.55) & (off > 0)
+    frame |= (a > 0.47 + wide * 0.9) & (a < 0.95) & (np.abs(y + 0.12) < rim * 0.55) & (off > 0)
     on.picture *= 1 - 0.35 * on.shadow_of(frame | (lens & dark), 0.02, 0.07)
     sky = light.above * (0.012 + 0.06 * step(0.3, -0.3, y[lens])) * (1 + 0.3 * np.sin(u[lens] * 7 + shot.seed % 7))
     on.picture[:, lens] = on.picture[:, lens] * (0.06 if dark else 0.93) + sky * (1.0 if dark else 0.35)

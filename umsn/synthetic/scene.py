@@ -136,12 +136,14 @@ def _add_hair(who: Identity, on: Canvas, scalp: Array) -> None:
     diffuse, specular = lit(strands, light.head, light.view, light.share, shine=0.9)
     pace = np.abs(np.diff(x, axis=1)).mean() + np.abs(np.diff(y, axis=1)).mean()
     got, where = paint(on.solid, x, y, z, np.stack([diffuse, specular]), round(min(max(pace * 1.1 + 0.5, 1), 6)))
-    body = where | (spread(where.astype(np.float32), 2.0) > 0.42)
-    # Hair keeps the key light from the skin beside it.
+    share = spread(where.astype(np.float32), 2.0)
+    body = where | (share > 0.42)
+    # Hair keeps the key light from the skin beside it; between its strands one sees deeper, darker ones.
     on.picture *= 1 - (on.solid > -2) * np.clip(0.6 * on.shadow_of(body, 0.06, 0.08), 0, 0.5)
-    on.picture[:, body] = 0.25 * fill
-    got, tint = got[:, where], light.key / max(light.share, 1e-3)
-    on.picture[:, where] = tint * (2.0 * colour * got[0] + got[1] * (0.6 * colour + 0.08))
+    deeper = 0.55 * spread(got, 2.0)[:, body] / share[body]
+    got[:, body] = np.where(where[body], got[:, body], deeper)
+    got, tint = got[:, body], light.key / max(light.share, 1e-3)
+    on.picture[:, body] = tint * (2.0 * colour * got[0] + got[1] * (0.6 * colour + 0.08))
     on.labels[body | (scalp > 0.5)] = 10
 
 

@@ -17,7 +17,9 @@ def developed(shot: Shot, picture: Array, margin: int) -> Array:
     side = picture.shape[1] // SAMPLES
     photo = picture.reshape(3, side, SAMPLES, side, SAMPLES).mean((2, 4))
     photo = ndimage.gaussian_filter(photo, (0, shot.softness, shot.softness))
-    photo *= np.float32(0.90 * 2.0 ** (0.28 * shot.exposure))
+    middle = slice(margin + (side - 2 * margin) // 4, side - margin - (side - 2 * margin) // 4)
+    metered = (0.30 / max(float(photo[:, middle, middle].mean()), 0.02)) ** 0.3  # a camera half corrects what it sees
+    photo *= np.float32(0.90 * 2.0 ** (0.28 * shot.exposure) * metered)
     if shot.light == "low":
         photo *= rgb(0.16, 0.13, 0.11)[:, :, None]
     photo = photo / (1 + np.maximum(photo - 0.6, 0) * 0.7)

@@ -47,7 +47,7 @@ class Shot:
 
 def _cloth(rng: np.random.Generator) -> tuple[float, float, float]:
     """A colour to wear, linear: black, white, or something between with a hue."""
-    level = float(rng.choice([0.02, 0.05, 0.15, 0.35, 0.75], p=[0.3, 0.2, 0.2, 0.12, 0.18]))
+    level = float(rng.choice([0.02, 0.05, 0.15, 0.35, 0.75], p=[0.2, 0.2, 0.25, 0.17, 0.18]))
     r, g, b = level * np.exp(rng.normal(0, 0.08 if level in (0.02, 0.75) else 0.4, 3))
     return float(r), float(g), float(b)
 

@@ -89,7 +89,7 @@ def add_body(who: Identity, shot: Shot, on: Canvas, hit: Array) -> None:
 
     rng = stream(shot.seed, 5)
     collar, dip, height = rng.uniform(1.55, 2.15), rng.uniform(0.0, 0.7), rng.uniform(1.45, 1.85)
-    line = collar + 0.30 * a**1.3 + dip * step(0.75, 0.0, a) + 0.02 * noise(u * 9, v * 2)
+    line = collar + 0.30 * a**1.3 + dip * step(0.75, 0.0, a) + 0.006 * noise(u * 9, v * 2)
     shoulder = v > height + 0.45 * np.maximum(a - 0.6, 0)
     neck, cloth = (a < radius) & (v > 0.9), shoulder & (v > line)
     skin = shoulder & ~cloth & (a > 0.5)
