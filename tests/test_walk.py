@@ -7,9 +7,10 @@ import torch
 
 from umsn.evaluation.command import UNSEEN
 from umsn.faces import FaceSet
-from umsn.figures.walk import DIFFERENCES, picture_statistics, snapshots, training, unseen
+from umsn.figures.walk import DIFFERENCES, about, colour_labels, picture_statistics, snapshots, training, unseen
 from umsn.recipes import recipe
 from umsn.stages import train
+from umsn.weights import Pipeline
 
 
 def pictures(brightness, labels=None):
@@ -41,6 +42,19 @@ def test_snapshots_are_in_the_order_of_training(tmp_path):
     assert list(tasks) == [1, 3]
     first, last = (task.network.to_image.weight for task in tasks.values())
     assert not torch.equal(first, last)
+
+
+def test_every_label_has_its_colour():
+    picture = colour_labels(torch.arange(11, dtype=torch.uint8).reshape(1, 11))
+    assert picture.shape == (3, 1, 11)
+    assert 0 <= float(picture.min()) <= float(picture.max()) <= 1
+    assert len({tuple(colour) for colour in picture[:, 0].T.tolist()}) == 11
+
+
+def test_networks_say_plain_facts_of_themselves():
+    table = about(Pipeline(None, None, {"width": 32, "recipe": {"crop": 96}, "parsing_widths": [4]}), caption="Them")
+    assert list(table.cells.index) == ["width"]
+    assert table.caption == "Them"
 
 
 def test_white_noise_has_a_flat_spectrum():
