@@ -1,0 +1,331 @@
+"""Figures are small, say what they show and come out the same; diagrams agree with networks; tables name sources."""
+
+import base64
+import re
+import shutil
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib import rcParams
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from PIL import Image
+from scipy.signal import convolve2d
+
+from umsn import blur, figures
+from umsn.blocks import ResBlock
+from umsn.confidence import ConfidenceNetwork
+from umsn.deblurring import FirstStage, FNet, build
+from umsn.faces import CLASSES, K
+from umsn.figures import curves, diagrams, tables
+from umsn.figures.canvas import LIMIT, folder
+from umsn.figures.gridding import influence, share
+from umsn.files import InputError
+from umsn.parsing import SNet
+
+ALT = "A picture of a test, with words enough"
+
+
+@pytest.fixture(autouse=True)
+def place(home, tmp_path, monkeypatch):
+    """Figures of these tests are kept elsewhere; the working folder is a notebook's."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "figures").mkdir()
+    shutil.copyfile(home / "figures/paper.mplstyle", tmp_path / "figures/paper.mplstyle")
+    shutil.copytree(home / "results/reported", tmp_path / "results/reported")
+    monkeypatch.chdir(tmp_path / "notebooks")
+    return tmp_path
+
+
+def smooth(seed, size=64):
+    """A picture with many colours and no pixel noise."""
+    coarse = torch.rand(1, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1)[0]
+
+
+def embedded(path):
+    """The pictures inside an SVG."""
+    found = re.findall(r'href="data:image/(\w+);base64,([^"]+)"', path.read_text("utf-8"))
+    return [(kind, Image.open(BytesIO(base64.b64decode(data)))) for kind, data in found]
+
+
+def words_of(figure):
+    return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")) if text.get_text()]
+
+
+def test_a_figure_is_the_same_bytes_twice_and_carries_its_words():
+    once, again = (
+        figures.save(figures.grid([[smooth(0), smooth(1)]], column_titles=["sharp", "blurred"]), "twice", alt=ALT)
+        for _ in range(2)
+    )
+    first = once.read_bytes()
+    figures.save(figures.grid([[smooth(0), smooth(1)]], column_titles=["sharp", "blurred"]), "twice", alt=ALT)
+    assert again.read_bytes() == first
+    tree = ET.fromstring(first)
+    space = {"svg": "http://www.w3.org/2000/svg"}
+    assert tree.find("svg:title", space).text == ALT
+    assert {"sharp", "blurred"} <= {text.text for text in tree.iterfind(".//svg:text", space)}
+    assert b"dc:date" not in first
+
+
+def test_photographs_become_webp_and_few_colours_stay_exact():
+    photo, masks = smooth(3), torch.nn.functional.one_hot(torch.arange(64).reshape(8, 8) % K, K).movedim(-1, 0)
+    path = figures.save(figures.grid([[photo, figures.colour_masks(masks)]]), "two", alt=ALT)
+    (kind, kept), (other, exact) = embedded(path)
+    assert (kind, other) == ("webp", "png")
+    error = np.asarray(kept.convert("RGB")) / 255 - photo.movedim(0, -1).numpy()
+    assert -10 * np.log10((error**2).mean()) > 33
+    wanted = (figures.colour_masks(masks).movedim(0, -1) * 255).round().byte()
+    assert np.array_equal(np.asarray(exact.convert("RGB")), wanted)
+    assert path.read_text("utf-8").count("pixelated") == 1
+
+
+def test_what_is_refused_leaves_no_file(place):
+    noise = torch.rand(3, 540, 540, generator=torch.Generator().manual_seed(0))
+    for name, alt, picture in (("short", "a figure", smooth(0)), ("Bad Name", ALT, smooth(0)), ("big", ALT, noise)):
+        with pytest.raises(ValueError, match=name if name != "big" else f"over {LIMIT // 1000}"):
+            figures.save(figures.grid([[picture]]), name, alt=alt)
+    assert [path.name for path in (place / "figures").iterdir()] == ["paper.mplstyle"]
+    with pytest.raises(ValueError, match=r"\(2, 8, 8\)"):
+        figures.grid([[torch.zeros(2, 8, 8)]])
+
+
+def test_the_style_stays_inside_and_needs_its_file(place, monkeypatch):
+    before = rcParams["svg.fonttype"], rcParams["svg.hashsalt"]
+    with figures.style():
+        assert (rcParams["svg.fonttype"], rcParams["svg.hashsalt"]) == ("none", "umsn")
+    assert (rcParams["svg.fonttype"], rcParams["svg.hashsalt"]) == before
+    monkeypatch.chdir(place)
+    assert (folder() / "paper.mplstyle").exists()
+    monkeypatch.chdir(place / "results/reported")
+    with pytest.raises(InputError, match=r"paper\.mplstyle"):
+        folder()
+
+
+def test_class_colours_can_be_seen_on_white():
+    def luminance(colour):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+    assert tuple(figures.CLASS_COLOURS) == CLASSES
+    assert all(1.05 / (luminance(colour) + 0.05) >= 3 for colour in figures.CLASS_COLOURS.values())
+
+
+def test_mixed_masks_mix_their_colours():
+    colours = [to_rgb(colour) for colour in figures.CLASS_COLOURS.values()]
+    half = torch.tensor([0.5, 0.5, 0, 0]).reshape(K, 1, 1)
+    expected = torch.tensor(colours[:2]).mean(0)
+    assert torch.allclose(figures.colour_masks(half)[:, 0, 0], expected)
+
+
+def test_every_kept_figure_is_small_and_says_what_it_shows(home):
+    for path in (home / "figures").glob("*.svg"):
+        tree = ET.parse(path).getroot()
+        title = tree.find("{http://www.w3.org/2000/svg}title")
+        assert title is not None and len(title.text.split()) >= 4, path.name
+        assert path.stat().st_size <= LIMIT, path.name
+        links = re.findall(r'href="(?!#|data:)[^"]*"', path.read_text("utf-8"))
+        assert not links, path.name
+
+
+# curves
+
+
+def history(steps=20):
+    terms = {"loss": 1.0, **{f"L_{name}": 0.01 * (i + 1) for i, name in enumerate(CLASSES)}}
+    terms |= {f"C_{name}": 0.2 * (i + 1) for i, name in enumerate(CLASSES)}
+    return [{"step": s} | {name: value / s**0.5 for name, value in terms.items()} for s in range(1, steps + 1)]
+
+
+def test_training_curves_show_the_history():
+    figure = curves.history({"parse-clean": history(), "umsn": history()})
+    assert {axes.get_title(loc="left") for axes in figure.axes} == {"parse-clean", "umsn"}
+    np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [step["loss"] for step in history()])
+    with pytest.raises(ValueError, match="C_background"):
+        curves.by_class([{"step": 1, "loss": 1.0}])
+
+
+def test_thin_lines_are_the_minimiser_of_eq_4():
+    figure = curves.by_class(history(), lam=0.01)
+    thin = [line for line in figure.axes[1].lines if line.get_linewidth() < 1]
+    for name, line in zip(CLASSES, thin, strict=True):
+        loss = np.array([step[f"L_{name}"] for step in history()])
+        candidates = np.linspace(1e-4, 1, 5001)[:, None]
+        best = candidates[(candidates * loss - 0.01 * np.log(candidates)).argmin(0), 0]
+        np.testing.assert_allclose(line.get_ydata(), best, atol=3e-4)
+
+
+def test_scores_by_size_have_their_bands():
+    lines = [
+        {"method": method, "size": size, "measure": "psnr", "mean": 25 - size / 10, "low": 20, "high": 26}
+        for method in ("blurred", "umsn")
+        for size in (27, 13)
+    ]
+    figure = curves.by_size(pd.DataFrame(lines))
+    (axes,) = figure.axes
+    assert [list(line.get_xdata()) for line in axes.lines] == [[13, 27]] * 2
+    corners = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (corners.min(), corners.max()) == (20, 26)
+    with pytest.raises(ValueError, match="ssim"):
+        curves.by_size(pd.DataFrame(lines), "ssim")
+
+
+def test_the_sheet_of_kernels_has_one_place_for_each():
+    figure = curves.kernels(blur.protocol_kernels((13, 27), 3, 0))
+    assert len(figure.axes) == 6
+    assert all(axes.images[0].get_array().shape == (27, 27) for axes in figure.axes)
+
+
+# tables
+
+
+def numbers(rows, **others):
+    return pd.DataFrame([{"method": m, "metric": k, "value": v, **others} for m, k, v in rows])
+
+
+class Cells(HTMLParser):
+    """The parts of a table."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.seen = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+
+
+def test_paper_and_ours_stand_under_their_sources():
+    printed = numbers([("B-Net", "PSNR", "25.10"), ("UMSN", "PSNR", "27.75"), ("UMSN", "SSIM", "0.90")])
+    ours = numbers([("UMSN", "PSNR", 22.5), ("Blurred images", "PSNR", 21.0)], low=20.0, high=24.0)
+    table = tables.against_paper(ours, printed, ours="smoke, 2 drawn faces", caption="A <table>")
+    assert list(dict.fromkeys(table.cells.columns.get_level_values("source"))) == [
+        "paper", "ours (smoke, 2 drawn faces)", "ours − paper",
+    ]  # fmt: skip
+    cells = table.cells.set_axis(["paper", "paper ssim", "ours", "ours ssim", "gap", "gap ssim"], axis=1)
+    assert list(cells.index) == ["B-Net", "UMSN", "Blurred images"]
+    assert list(cells["paper"]) == ["25.10", "27.75", "—"]
+    assert list(cells["ours"]) == ["not yet", "22.50 (20.00–24.00)", "21.00 (20.00–24.00)"]
+    assert list(cells["gap"]) == ["—", "−5.25", "—"]
+    assert table.frame.to_numpy()[1, 4] == pytest.approx(22.5 - 27.75)
+    page = table._repr_html_()
+    assert "A &lt;table&gt;" in page
+    assert "22.50<br><small>20.00–24.00</small>" in page
+    parts = Cells(page).seen
+    assert parts[1][0] == "caption"
+    assert all("scope" in attributes for tag, attributes in parts if tag == "th")
+    widths = [
+        sum(int(attributes.get("colspan", 1)) for tag, attributes in Cells(row).seen if tag in ("td", "th"))
+        for row in page.split("<tr>")[1:]
+    ]
+    assert set(widths) == {7}
+
+
+def test_two_numbers_for_one_place_are_refused():
+    twice = numbers([("UMSN", "PSNR", 1.0), ("UMSN", "PSNR", 2.0)])
+    with pytest.raises(ValueError, match="2 numbers for 1 places"):
+        tables.against_paper(twice, twice[:1], ours="x", caption="y")
+
+
+def test_the_papers_numbers_keep_their_zeros_and_their_order():
+    printed = tables.reported("table6")
+    assert "26.90" not in set(printed["value"]) and "0.90" in set(printed["value"])
+    with pytest.raises(InputError, match="table9"):
+        tables.reported("table9")
+
+
+def test_a_summary_is_renamed_by_measure_and_class():
+    summary = pd.DataFrame(
+        [
+            {"method": "umsn", "measure": m, "mean": 1.0, "low": 0.0, "high": 2.0, "faces": 3}
+            for m in ("psnr", "ssim", "ssim_volumetric", "psnr_skin", "ssim_hair")
+        ]
+    )
+    found = tables.tidy(summary)
+    assert set(found["method"]) == {"UMSN"}
+    whole = found[found["class"].isna()]
+    assert list(whole["metric"]) == ["PSNR", "SSIM"]
+    assert list(found.dropna(subset="class")[["metric", "class"]].itertuples(index=False, name=None)) == [
+        ("PSNR", "skin"), ("SSIM", "hair"),
+    ]  # fmt: skip
+
+
+# diagrams and Fig. 4
+
+
+NETWORKS = {
+    "umsn": (
+        diagrams.umsn,
+        lambda: build("umsn", width=24),
+        ["(7, 24)", "(36, 24)", "6 × ResBlock (24, 24)", "(24, 6)"],
+    ),
+    "snet": (
+        diagrams.snet,
+        lambda: SNet(widths=(5, 7, 9)),
+        ["(3, 5)", "ResBlock (5, 7)\nResBlock (7, 7)", "(12, 5)", "(5, 4)"],
+    ),
+    "first": (
+        diagrams.first_stage,
+        lambda: FirstStage(FNet(channels=(10, 10, 10, 6))),
+        ["(4, 10)", "2 × ResBlock (10, 10)", "(10, 6)", "(6, 6)", "Conv 3×3 (6, 3)"],
+    ),
+    "confidence": (diagrams.confidence, lambda: ConfidenceNetwork(channels=(9, 8)), ["(6, 9)", "(9, 8)", "(8, 1)"]),
+    "resblock": (
+        diagrams.resblock,
+        lambda: ResBlock(11, 6, expansion=2),
+        ["1×1 (11, 12)", "(12, 12)", "(12, 6)", "(11, 6)"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_diagram_says_what_the_network_is(name):
+    draw, make, expected = NETWORKS[name]
+    words = words_of(draw(make()))
+    assert [one for one in expected if not any(one in word for word in words)] == []
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_word_of_a_diagram_leaves_its_sheet_or_its_box(name):
+    figure = NETWORKS[name][0]()
+    (axes,) = figure.axes
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [patch.get_window_extent() for patch in axes.patches if type(patch).__name__ == "FancyBboxPatch"]
+    for text in axes.texts:
+        place = text.get_window_extent(renderer)
+        assert figure.bbox.x0 <= place.x0 and place.x1 <= figure.bbox.x1, text.get_text()
+        middle = (place.x0 + place.x1) / 2, (place.y0 + place.y1) / 2
+        inside = [box for box in boxes if box.contains(*middle)]
+        if text.get_zorder() == 4 and inside:
+            box = min(inside, key=lambda box: box.width * box.height)
+            assert box.x0 <= place.x0 and place.x1 <= box.x1, text.get_text()
+
+
+def test_a_diagram_of_umsn_wants_streams():
+    with pytest.raises(ValueError, match="streams"):
+        diagrams.umsn(build("bnet", width=16, equal=False))
+
+
+@pytest.mark.parametrize("smoothed", [False, True])
+def test_influence_is_repeated_convolution(smoothed):
+    taps = np.zeros((5, 5))
+    taps[::2, ::2] = 1 / 9
+    step = convolve2d(taps, np.full((3, 3), 1 / 9)) if smoothed else taps
+    seen, expected = np.ones((1, 1)), np.ones((1, 1))
+    for layers in (1, 2, 3):
+        expected = convolve2d(expected, step)
+        seen = influence(layers, smoothed=smoothed, side=expected.shape[0]).numpy()
+        np.testing.assert_allclose(seen, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_dilation_leaves_holes_and_smoothing_none(layers):
+    assert share(influence(layers, smoothed=False)) == ((2 * layers + 1) ** 2, (4 * layers + 1) ** 2)
+    used, window = share(influence(layers, smoothed=True))
+    assert used == window == (6 * layers + 1) ** 2
+    assert f"{used} of {window} pixels" in words_of(figures.gridding())
