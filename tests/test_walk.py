@@ -52,7 +52,9 @@ def test_every_label_has_its_colour():
 
 
 def test_networks_say_plain_facts_of_themselves():
-    table = about(Pipeline(None, None, {"width": 32, "recipe": {"crop": 96}, "parsing_widths": [4]}), caption="Them")
+    table = about(
+        Pipeline(None, None, {"width": 32, "recipe": {"crop": 96}, "parsing_widths": [4]}, ""), caption="Them"
+    )
     assert list(table.cells.index) == ["width"]
     assert table.caption == "Them"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from functools import lru_cache
@@ -66,6 +67,7 @@ class Pipeline(NamedTuple):
     snet: SNet
     network: UMSN
     facts: Mapping[str, Any]
+    digest: str  #: the first twelve hexadecimal digits of the file's SHA-256
 
     def masks(self, blurred: Tensor) -> Tensor:
         """m-hat: (B, 3, H, W) -> (B, K, H, W)."""
@@ -90,7 +92,8 @@ def pipeline(path: str | PathLike[str], device: str | torch.device = "cpu") -> P
         ) from None
     into(snet, tensors, prefix="snet.", source=path)
     into(network, tensors, prefix="network.", source=path)
-    return Pipeline(snet.to(device).eval(), network.to(device).eval(), facts)
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+    return Pipeline(snet.to(device).eval(), network.to(device).eval(), facts, digest)
 
 
 @lru_cache(maxsize=8)

@@ -15,7 +15,7 @@ from umsn.evaluation.protocol import Method, Progress, evaluate, evaluate_pairs
 from umsn.faces import FaceSet, Window
 from umsn.files import InputError
 from umsn.records import Timer, provenance
-from umsn.weights import pipeline, shipped
+from umsn.weights import Pipeline, pipeline, shipped
 
 #: People whom `run` draws are numbered from here, far above those whom training draws.
 UNSEEN = 1_000_000
@@ -50,7 +50,8 @@ def run(
     sizes = parse_sizes(sizes) if isinstance(sizes, str) else tuple(sizes)
     if kernels < 1 or batch < 1 or not noise >= 0:
         raise InputError(f"kernels {kernels}, batch {batch}, noise {noise}: expected at least 1, 1 and 0")
-    methods = {name: named_method(name, device, weights) for name in method.split(",")}
+    networks = {name: _networks(name, device, weights) for name in method.split(",") if name != "blurred"}
+    methods = {name: _method(networks.get(name)) for name in method.split(",")}
     options = {"batch": batch, "device": device, "progress": progress}
     with Timer() as timer:
         if layout == "pairs":
@@ -63,7 +64,8 @@ def run(
             protocol = {"sizes": sizes, "per_size": kernels, "sigma": noise, "seed": seed, "centre": centre}
             rows = evaluate(methods, some, **protocol, window=window, quantise=quantise, **options)
     source = f"{faces} drawn faces" if str(faces).isdigit() else f"a folder ({layout})"
-    return to_record(rows, source=source, seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib)
+    hashes = {name: found.digest for name, found in networks.items()}
+    return to_record(rows, source=source, weights=hashes, seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib)
 
 
 def _faces(
@@ -81,10 +83,15 @@ def _faces(
 
 def named_method(name: str, device: str = "cpu", weights: str | None = None) -> Method:
     """The method called ``name``: "blurred" gives its input back, others are trained networks (Table VI)."""
-    if name == "blurred":
-        return lambda blurred: blurred
-    network = shipped(name, device) if weights is None else pipeline(weights, device)
-    return lambda blurred: network(blurred).restored
+    return _method(None if name == "blurred" else _networks(name, device, weights))
+
+
+def _networks(name: str, device: str, weights: str | None) -> Pipeline:
+    return shipped(name, device) if weights is None else pipeline(weights, device)
+
+
+def _method(networks: Pipeline | None) -> Method:
+    return (lambda blurred: blurred) if networks is None else (lambda blurred: networks(blurred).restored)
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
