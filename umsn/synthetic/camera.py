@@ -55,7 +55,7 @@ class Camera:
 def framed(
     yaw: float, pitch: float, roll: float, landmarks: Array, goal: Array, scale: float, shift: complex
 ) -> Camera:
-    """The camera whose projected landmarks (3, n) lie nearest to ``goal`` (n complex pixels); then rolled, scaled, moved."""
+    """The camera whose projected landmarks (3, n) lie nearest to ``goal`` (n, x + iy); then rolled, scaled, moved."""
     y, p = np.deg2rad(yaw), np.deg2rad(pitch)
     camera = Camera(float(np.cos(y)), float(np.sin(y)), float(np.cos(p)), float(np.sin(p)))
     px, py, _ = camera.project(*landmarks)

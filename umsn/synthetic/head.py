@@ -1,7 +1,7 @@
 """The head as a relief: how far each point (u, v) of a face stands out, as a sum of smooth anatomical forms.
 
-Head coordinates: u to the picture's right, v down, z towards the viewer; the origin lies between the eyes. One unit is 40
-pixels of a 128-pixel window, so that the pupils are at u = +-0.48, the mouth near v = 1.06 and the chin near v = 1.8.
+Head coordinates: u to the picture's right, v down, z towards the viewer; the origin lies between the eyes. One unit is
+40 pixels of a 128-pixel window, so that the pupils are at u = +-0.48, the mouth near v = 1.06, the chin near v = 1.8.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BACK = -0.45  #: depth of the plane where the relief ends, about the ears
 
 @dataclass(frozen=True)
 class Plan:
-    """The measures of one face with one expression, in head units, from which relief, colours and labels are all drawn."""
+    """The measures of one face with one expression, in head units; relief, colours and labels are drawn from them."""
 
     eye: tuple[float, float]  #: (u, v) of the right eye's centre
     eye_width: float  #: half
@@ -52,13 +52,26 @@ def plan_of(who: Identity, shot: Shot) -> Plan:
     mouth = 1.06 + 0.022 * who.mouth_height + 0.03 * who.length * 0.5 - 0.02 * shot.smile
     gap = 0.12 * shot.mouth_open
     return Plan(
-        eye=(0.48 + 0.014 * who.eye_gap, 0.03), eye_width=ew, eye_up=up, eye_low=low, eye_rest=rest, eye_tilt=0.05 + 0.05 * who.eye_tilt,
-        mouth=mouth, mouth_width=0.365 + 0.018 * who.mouth_width + 0.085 * shot.smile, mouth_curve=0.005 + 0.085 * shot.smile, gap=gap,
-        lip_up=0.122 + 0.02 * who.lip_upper - 0.02 * shot.smile, lip_low=0.178 + 0.024 * who.lip_lower - 0.02 * shot.smile,
-        chin=1.80 + 0.055 * who.length, drop=1.6 * gap, nose_width=0.27 + 0.022 * who.nose_width + 0.02 * shot.smile,
-        nose_tip=0.59 + 0.03 * who.nose_length, brow=-0.222 - 0.02 * who.brow_height - 0.025 * shot.brow_raise, brow_thick=0.084 + 0.012 * who.brow_thick,
+        eye=(0.48 + 0.014 * who.eye_gap, 0.03),
+        eye_width=ew,
+        eye_up=up,
+        eye_low=low,
+        eye_rest=rest,
+        eye_tilt=0.05 + 0.05 * who.eye_tilt,
+        mouth=mouth,
+        mouth_width=0.365 + 0.018 * who.mouth_width + 0.085 * shot.smile,
+        mouth_curve=0.005 + 0.085 * shot.smile,
+        gap=gap,
+        lip_up=0.122 + 0.02 * who.lip_upper - 0.02 * shot.smile,
+        lip_low=0.178 + 0.024 * who.lip_lower - 0.02 * shot.smile,
+        chin=1.80 + 0.055 * who.length,
+        drop=1.6 * gap,
+        nose_width=0.27 + 0.022 * who.nose_width + 0.02 * shot.smile,
+        nose_tip=0.59 + 0.03 * who.nose_length,
+        brow=-0.222 - 0.02 * who.brow_height - 0.025 * shot.brow_raise,
+        brow_thick=0.084 + 0.012 * who.brow_thick,
         smile=shot.smile,
-    )  # fmt: skip
+    )
 
 
 def lid_lines(plan: Plan, x: Array) -> tuple[Array, Array]:
@@ -101,7 +114,7 @@ def profile(who: Identity, plan: Plan, v: Array) -> Array:
 
 
 def nasolabial(a: Array, v: Array, plan: Plan) -> Array:
-    """Signed distance, at |u| = a, from the fold that runs from the nose's wing past the mouth's corner; positive towards the cheek."""
+    """Signed distance at |u| = a from the fold between nose's wing and mouth's corner, positive on the cheek."""
     t = np.clip((v - 0.56) / 0.62, 0, 1.2)
     return a - (plan.nose_width + 0.035 + (plan.mouth_width + 0.13 - plan.nose_width) * np.sin(1.35 * t))
 

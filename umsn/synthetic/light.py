@@ -1,4 +1,4 @@
-"""Light on the relief: a key light with cast shadows, light from the sky and the ground, gloss, and blood under the skin."""
+"""Light on the relief: a key light with cast shadows, light from sky and ground, gloss, and blood under the skin."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def moved(z: Array, di: int, dj: int) -> Array:
 
 
 def relief_light(light: Light, grid: Grid, z: Array, fine: Array) -> Array:
-    """What light does on the lattice, (4, h, w): slopes along u and v (with ``fine`` relief), openness, key light received."""
+    """What light meets on the lattice, (4, h, w): slopes along u and v (with ``fine`` relief), openness, key light."""
     gv, gu = np.gradient(np.maximum(z + fine, BACK - 0.15), np.float32(1 / grid.per_unit))
     solid = np.maximum(z, -0.3)
     cavity = solid - spread(solid, 0.05 * grid.per_unit)

@@ -80,10 +80,26 @@ def shot_of(identity: int, shot: int, seed: int, overrides: dict[str, Any]) -> S
     opened = rng.uniform(0.25, 0.9) if expression == "open" else parted + (rng.random() < 0.2) * rng.uniform(0, 0.12)
     lids = 0.0 if expression == "blink" else float(np.clip(1 + normal(0.1) - 0.22 * smile, 0.5, 1.2))
     drawn = Shot(
-        seed=int(rng.integers(2**31)), yaw=float(np.clip(normal(11.0), -25, 25)), pitch=normal(5.0), roll=normal(2.0), smile=float(smile), mouth_open=float(opened),
-        lids=lids, brow_raise=normal(), gaze=(normal(0.10), normal(0.05)) if rng.random() < 0.8 else (normal(0.30), normal(0.12)), light_azimuth=normal(32.0), light_elevation=22 + normal(15.0),
-        key=float(rng.uniform(0.45, 0.9)), temperature=normal(0.4), exposure=normal(0.8), softness=float(rng.uniform(0.25, 0.55)), noise=float(rng.uniform(0.003, 0.015)),
-        shift=(normal(1.0), normal(1.0)), scale=1 + normal(0.02), cloth=_cloth(rng),
-        background=str(rng.choice(BACKGROUNDS, p=[0.25, 0.45, 0.15, 0.15])), expression=expression,
-    )  # fmt: skip
+        seed=int(rng.integers(2**31)),
+        yaw=float(np.clip(normal(11.0), -25, 25)),
+        pitch=normal(5.0),
+        roll=normal(2.0),
+        smile=float(smile),
+        mouth_open=float(opened),
+        lids=lids,
+        brow_raise=normal(),
+        gaze=(normal(0.10), normal(0.05)) if rng.random() < 0.8 else (normal(0.30), normal(0.12)),
+        light_azimuth=normal(32.0),
+        light_elevation=22 + normal(15.0),
+        key=float(rng.uniform(0.45, 0.9)),
+        temperature=normal(0.4),
+        exposure=normal(0.8),
+        softness=float(rng.uniform(0.25, 0.55)),
+        noise=float(rng.uniform(0.003, 0.015)),
+        shift=(normal(1.0), normal(1.0)),
+        scale=1 + normal(0.02),
+        cloth=_cloth(rng),
+        background=str(rng.choice(BACKGROUNDS, p=[0.25, 0.45, 0.15, 0.15])),
+        expression=expression,
+    )
     return replace(drawn, **overrides)

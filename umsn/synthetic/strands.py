@@ -1,4 +1,4 @@
-"""Hair as what it is: some thousands of curves in space, grown from roots, lit along their length and painted back to front."""
+"""Hair as what it is: thousands of curves in space, grown from roots, lit along their length, painted back to front."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def grow(
 ) -> Array:
     """Grow guides (3, n, steps) from roots (3, n): they set out along ``start``, bend to ``comb`` and to gravity.
 
-    They stay outside the skull by ``lift`` (n,) head units and, where ``frame`` (n,) is not 0, fall on its side of the face
-    and no nearer to its middle than a share |frame| of its half width. ``length`` (n,) is that of the whole strand.
+    They stay outside the skull by ``lift`` (n,) head units and, where ``frame`` (n,) is not 0, fall on its side of the
+    face and no nearer to its middle than a share |frame| of its half width. ``length`` (n,) is a whole strand's.
     """
     p, d = roots.copy(), unit(start)
     ds = length / steps
@@ -72,7 +72,7 @@ def grow(
 
 
 def clumped(guides: Array, count: int, clump: float, curl: float, turns: float, rng: np.random.Generator) -> Strands:
-    """``count`` strands between the guides: each lies between two neighbours and gathers to one of them towards its tip.
+    """``count`` strands between the guides: each lies between two neighbours and gathers to one towards its tip.
 
     ``clump`` 0..1 is how far it gathers; ``curl`` the radius (head units) and ``turns`` the number of its curls.
     """
@@ -106,7 +106,7 @@ def clumped(guides: Array, count: int, clump: float, curl: float, turns: float, 
 
 
 def lit(strands: Strands, light: Array, view: Array, key: float, *, shine: float) -> tuple[Array, Array]:
-    """Diffuse and specular factors (n, t) of each point: light along a fibre (Kajiya and Kay 1989) on a rounded head of hair."""
+    """Diffuse and specular factors (n, t): light along fibres (Kajiya and Kay 1989) on a rounded head of hair."""
     p = strands.points
     tangent = unit(np.gradient(p, axis=2))
     normal = unit((p - CENTRE[:, None, None]) / RADII[:, None, None] ** 2)
@@ -127,8 +127,8 @@ def lit(strands: Strands, light: Array, view: Array, key: float, *, shine: float
 def paint(depth: Array, x: Array, y: Array, z: Array, shade: Array, fine: int) -> tuple[Array, Array]:
     """Paint strands, nearest last, where nothing nearer stands.
 
-    depth (H, W) is what stands there already; x, y, z (n, t) the strands in pixels and depth, shade (c, n, t) what they carry,
-    ``fine`` dabs to a segment. Returns what they carry (c, H, W), and where (H, W) bool.
+    depth (H, W) is what stands there already; x, y, z (n, t) the strands in pixels and depth, shade (c, n, t) what they
+    carry, ``fine`` dabs to a segment. Returns what they carry (c, H, W), and where (H, W) bool.
     """
     h, w = depth.shape
     inside = (x > -2) & (x < w + 1) & (y > -2) & (y < h + 1)
