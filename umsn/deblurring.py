@@ -26,6 +26,15 @@ class Deblurred(NamedTuple):
     residual: Tensor  #: (B, 3, H, W), what was added to the blurred image
 
 
+def _to_image(inputs: int) -> nn.Conv2d:
+    """The last Conv 3x3. It starts small, so that training starts near the blurred image itself."""
+    conv = nn.Conv2d(inputs, 3, 3, padding="same")
+    with torch.no_grad():
+        conv.weight.mul_(0.1)
+        conv.bias.zero_()
+    return conv
+
+
 class FNet(nn.Module):
     """F-Net-i: the features of one semantic class (Fig. 5; Appendix A: five ResBlocks, the first before the pooling).
 
@@ -53,7 +62,7 @@ class FirstStage(nn.Module):
         super().__init__()
         self.fnet = fnet
         self.last = chain([fnet.outputs, fnet.outputs], expansion=expansion)
-        self.to_image = nn.Conv2d(fnet.outputs, 3, 3, padding="same")
+        self.to_image = _to_image(fnet.outputs)
 
     def forward(self, blurred: Tensor, mask: Tensor) -> Deblurred:
         height, width = blurred.shape[-2:]
@@ -113,7 +122,7 @@ class UMSN(nn.Module):
         self.middle = chain([joined, *middle], expansion=each[1:-1])
         self.last = chain([middle[-1], last], expansion=each[-1:])
         self.nested = NestedResidual(last) if nested else None
-        self.to_image = nn.Conv2d(last, 3, 3, padding="same")
+        self.to_image = _to_image(last)
 
     def forward(self, blurred: Tensor, masks: Tensor) -> Deblurred:
         height, width = blurred.shape[-2:]
