@@ -76,7 +76,14 @@ def _short(
 RECIPES = {
     "paper": PAPER,
     "gpu": _short("gpu", (20_000, 10_000, 5_000, 100_000), 16, 4e-4, faces=10_000),
-    "cpu": _short("cpu", (1_200, 1_200, 300, 4_000), 8, faces=3_000, kernels=10_000),
+    "cpu": Recipe(
+        name="cpu",
+        parse_clean=Schedule(300, 8, 2e-3, "cosine"),
+        parse_blurry=Schedule(450, 8, 1e-3, "cosine"),
+        stream=Schedule(150, 4, 1e-3, "cosine"),
+        whole=Schedule(2_900, 4, 8e-4, "cosine"),
+        crop=96, kernels=10_000, sigma=(0.004, 0.016), faces=5_400,
+    ),
     "laptop": _short(
         "laptop", (120, 120, 40, 120), 4, 2e-3,
         width=32, parsing_widths=(12, 24, 48, 64), crop=96, faces=240, kernels=1_000, test_faces=6, test_kernels=1,
