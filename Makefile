@@ -38,4 +38,4 @@ book: setup
 	@RECIPE=$(RECIPE) $(BIN)/doit
 
 clean:
-	rm -rf .venv .doit.db* build node_modules book/_build book/executed book/_static/vendor
+	rm -rf .venv runs .doit.db* build node_modules book/_build book/executed book/_static/vendor

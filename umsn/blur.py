@@ -120,8 +120,8 @@ def protocol_kernels(
 ) -> list[tuple[int, int, Tensor]]:
     """The test kernels, ``per_size`` for each size, as (size, number 1.., kernel (size, size)).
 
-    The same seed gives the same kernels. They are drawn in tens, each ten from a generator of its own, so that a smaller
-    protocol is a part of a larger one.
+    The same seed gives the same kernels. They are drawn in tens, each ten from a generator of its own, so that a
+    smaller protocol is a part of a larger one.
     """
     drawn = []
     for size in sizes:
