@@ -35,7 +35,7 @@ def run(
     limit: int | None = None,
     weights: str | None = None,
     quantise: bool = False,
-    batch: int = 32,
+    batch: int = 4,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def blurred_batches(
     seed: int,
     window: Window | None = None,
     quantise: bool = False,
-    batch: int = 32,
+    batch: int = 4,
     device: str | torch.device = "cpu",
 ) -> Iterator[Batch]:
     """Every face with every kernel, a batch at a time, faces first.
@@ -71,7 +71,7 @@ def blurred_batches(
 
 
 def published_batches(
-    pairs: Pairs, *, window: Window | None = None, batch: int = 32, device: str | torch.device = "cpu"
+    pairs: Pairs, *, window: Window | None = None, batch: int = 4, device: str | torch.device = "cpu"
 ) -> Iterator[Batch]:
     """Blurred pictures that somebody else made, a batch at a time, as they are on disk."""
     for start in range(0, len(pairs.pairs), batch):

@@ -35,7 +35,7 @@ def evaluate(
     kernels: Sequence[Kernel] | None = None,
     window: Window | None = None,
     quantise: bool = False,
-    batch: int = 32,
+    batch: int = 4,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -68,7 +68,7 @@ def evaluate_pairs(
     pairs: Pairs,
     *,
     window: Window | None = None,
-    batch: int = 32,
+    batch: int = 4,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -134,7 +134,7 @@ def evaluate_masks(
     seed: int = 0,
     centre: blur.Centre = "box",
     window: Window | None = None,
-    batch: int = 32,
+    batch: int = 4,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
 ) -> pd.DataFrame:
