@@ -252,7 +252,7 @@ def test_run_measures_trained_networks(faces, tmp_path):
 
 def test_published_pairs_are_measured_as_they_are(faces, tmp_path):
     """What `blurred_batches` makes, written as files and read back, has the rows that quantised pictures have."""
-    (some,) = evaluation.blurred_batches(faces, KERNELS, sigma=0.01, seed=0, quantise=True)
+    (some,) = evaluation.blurred_batches(faces, KERNELS, sigma=0.01, seed=0, quantise=True, batch=32)
     as_files = FaceSet(
         [f"{faces.names[i]}_ker{n:02d}_blur_k{s}" for i, (s, n) in zip(some.faces, some.kernels, strict=True)],
         (some.blurred * 255).round().byte(),
