@@ -20,7 +20,7 @@ from umsn.faces import FaceSet
 from umsn.files import whole, write_json
 from umsn.recognition import Descriptor, each_in_turn, train_descriptor
 from umsn.records import Timer, provenance
-from umsn.stages import fingerprint
+from umsn.source import fingerprint
 
 HOME = Path(__file__).resolve().parent.parent
 FILE = HOME / "umsn/pretrained/descriptor.safetensors"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from umsn import datasets, evaluation, stages, weights
+from umsn import datasets, evaluation, source, weights
 from umsn.evaluation.command import parse_window
 from umsn.files import write_json
 from umsn.parsing import SNet
@@ -44,7 +44,7 @@ def main() -> None:
     pooled = evaluation.pooled_f_scores(rows)
     facts = {name: {k: v for k, v in weights.load(path)[1].items() if k != "history"} for name, path in named.items()}
     about = provenance(
-        source=f"{len(faces)} faces ({chosen.layout})", data=stages.fingerprint(faces), kernels_per_size=chosen.kernels,
+        source=f"{len(faces)} faces ({chosen.layout})", data=source.fingerprint(faces), kernels_per_size=chosen.kernels,
         sigma=0.01, parsers=facts, seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib,
     )  # fmt: skip
     write_json(chosen.json, {"provenance": about, "f_scores": pooled.round(4).to_dict("records")})

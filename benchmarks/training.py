@@ -12,8 +12,9 @@ import torch
 
 from umsn import weights
 from umsn.files import write_json
+from umsn.fitting import fast_type
 from umsn.records import provenance
-from umsn.stages import STAGES, fast_type
+from umsn.stages import STAGES
 
 
 def main() -> None:

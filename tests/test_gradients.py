@@ -7,7 +7,8 @@ import pytest
 import torch
 from training import run_in, striped
 
-from umsn.stages import STAGES, Source, train
+from umsn.source import Source
+from umsn.stages import STAGES, train
 
 FACES = striped()
 
@@ -23,7 +24,7 @@ def run(tmp_path_factory):
 def test_every_parameter_gets_a_finite_gradient_that_is_not_zero(run, stage):
     task = run.task(stage)
     batch = Source.of(FACES, run.recipe, seed=0).batch(2, torch.Generator().manual_seed(0), only=task.only)
-    task.loss(batch)["loss"].backward()
+    task(batch)["loss"].backward()
     for name, parameter in task.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
         # An instance norm after it takes a bias away again, up to rounding.
@@ -43,7 +44,7 @@ def test_every_batch_changes_the_weights(run):
     before = task.network.to_image.weight.detach().clone()
     for step in range(4):
         optimiser.zero_grad()
-        task.loss(source.batch(2, torch.Generator().manual_seed(step)))["loss"].backward()
+        task(source.batch(2, torch.Generator().manual_seed(step)))["loss"].backward()
         optimiser.step()
         after = task.network.to_image.weight.detach().clone()
         assert not torch.equal(before, after)

@@ -115,6 +115,19 @@ def _device(name: str) -> str:
     return name
 
 
+def _together(device: str) -> str:
+    """Join the processes that torchrun started, if it did; the device of this one."""
+    if "WORLD_SIZE" not in os.environ:
+        return device
+    import torch
+
+    if device == "cuda":
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+    torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    return device
+
+
 def _train(options: argparse.Namespace) -> None:
     from umsn import stages
     from umsn.deblurring import METHODS
@@ -122,19 +135,22 @@ def _train(options: argparse.Namespace) -> None:
     from umsn.records import provenance
 
     chosen = recipe(options.recipe)
-    names = options.stage or list(stages.UP_TO_UMSN)
+    names = options.stage or (["umsn"] if options.start else list(stages.UP_TO_UMSN))
     if unknown := [name for name in names if name not in stages.STAGES]:
         raise InputError(f"stage {unknown[0]!r}: expected one of {', '.join(stages.STAGES)}")
     if options.minutes is not None and not options.minutes > 0:
         raise InputError(f"minutes {options.minutes:g}: expected more than 0")
-    device, features = _device(options.device), None
+    device, features = _together(_device(options.device)), None
     if options.perceptual:
         from umsn.recognition.descriptor import shipped_descriptor
 
         features = shipped_descriptor(device).features
-    run = stages.Run(Path(options.out), chosen, options.seed, features)
+    start = Path(options.start) if options.start else None
+    run = stages.Run(Path(options.out), chosen, options.seed, features, start)
     faces = _training_faces(options, chosen.faces)
     stages.train(run, faces, stages=names, device=device, minutes=options.minutes)
+    if int(os.environ.get("RANK", 0)) > 0:
+        return
     for name in names:
         if name.split("-")[0] in METHODS and run.checkpoint(name).exists():
             path = run.folder / "pretrained" / f"{name}.safetensors"
@@ -236,6 +252,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--faces", metavar="FOLDER|N", help="a folder of labelled faces, or how many to draw (default: the recipe's)")
     _add_layout(add)
     add("--stage", action="append", metavar="NAME", help="run this stage only; may be repeated (default: up to umsn)")
+    add("--start", metavar="FILE", help="go on from exported weights, with stage umsn unless another is named")
     add("--perceptual", action="store_true", help="add the loss of Eq. 5, with the package's face descriptor")
     add("--minutes", type=float, metavar="M", help="stop after so long, whatever the recipe says")
     add("--seed", type=int, default=0, help="of everything drawn (default: 0)")

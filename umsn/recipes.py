@@ -47,6 +47,7 @@ class Recipe:
     crop: int = 128  #: side of the training pictures (Sec. IV-A.2)
     kernels: int = 25_000  #: different blur kernels (Sec. IV-A.2)
     sigma: tuple[float, float] = (NOISE_PAPER, NOISE_PAPER)  #: noise is drawn between these
+    anxiety: tuple[float, float] = (0.005, 0.005)  #: of the shaking hand, drawn log-uniformly between these
     lam: float = 0.01  #: lambda of Eq. 4 (Sec. IV-A.2b)
     lam1: float = 2e-4  #: lambda_1 of Eq. 6 (Sec. IV-A.2b)
     faces: int = 27_000  #: training photographs: 2,000 Helen + 25,000 CelebA (Sec. IV-A.2)
@@ -83,6 +84,14 @@ RECIPES = {
         stream=Schedule(150, 4, 1e-3, "cosine"),
         whole=Schedule(2_900, 4, 8e-4, "cosine"),
         crop=96, kernels=10_000, sigma=(0.004, 0.016), faces=5_400,
+    ),
+    "cpu-2": Recipe(
+        name="cpu-2",
+        parse_clean=Schedule(300, 8, 2e-3, "cosine"),
+        parse_blurry=Schedule(450, 8, 1e-3, "cosine"),
+        stream=Schedule(150, 4, 1e-3, "cosine"),
+        whole=Schedule(4_000, 8, 1e-3, "cosine"),
+        crop=96, kernels=20_000, sigma=(0.004, 0.016), anxiety=(0.0005, 0.02), faces=5_400,
     ),
     "laptop": _short(
         "laptop", (120, 120, 40, 120), 4, 2e-3,

@@ -51,6 +51,11 @@ def load(path: str | PathLike[str], device: str | torch.device = "cpu") -> tuple
         raise InputError(f"{path}: cannot be read ({error}); whole weights (.safetensors) were expected") from None
 
 
+def digest(path: str | PathLike[str]) -> str:
+    """The first twelve hexadecimal digits of a file's SHA-256, by which records name weights."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+
+
 def into(network: nn.Module, tensors: Mapping[str, Tensor], *, prefix: str = "", source: object = "weights") -> None:
     """Put the tensors called ``prefix``... into the network. Raises InputError naming ``source`` if they do not fit."""
     own = {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
@@ -92,8 +97,7 @@ def pipeline(path: str | PathLike[str], device: str | torch.device = "cpu") -> P
         ) from None
     into(snet, tensors, prefix="snet.", source=path)
     into(network, tensors, prefix="network.", source=path)
-    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
-    return Pipeline(snet.to(device).eval(), network.to(device).eval(), facts, digest)
+    return Pipeline(snet.to(device).eval(), network.to(device).eval(), facts, digest(path))
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,185 @@
+"""The one loop that trains: resumable to the bit, on one processor or on many that share each batch.
+
+Every batch follows from (seed, stage, step) alone: a run that was interrupted goes on from its last checkpoint to the
+very weights that an uninterrupted run reaches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from umsn import weights
+from umsn.files import InputError
+from umsn.recipes import Schedule
+from umsn.source import Batch, Source
+
+
+def learning_rate(schedule: Schedule, step: int) -> float:
+    """The rate at a step: constant, or a linear rise over the first 2% and then half a cosine down to zero."""
+    if schedule.decay == "constant":
+        return schedule.learning_rate
+    rise = max(1, schedule.iterations // 50)
+    if step < rise:
+        return schedule.learning_rate * (step + 1) / rise
+    return schedule.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, schedule.iterations - rise)))
+
+
+def fast_type(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware computes with it, else float32."""
+    able = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if able else torch.float32
+
+
+class Progress:
+    """A line about the work now and then: where it is, how fast, how long to go."""
+
+    def __init__(self, name: str, total: int, start: int, say: Callable[[str], None] | None, every: float = 10) -> None:
+        self.name, self.total, self.start, self.say, self.every = name, total, start, say, every
+        self.began = self.told = time.monotonic()
+
+    def __call__(self, step: int, loss: float) -> None:
+        now = time.monotonic()
+        if self.say is None or (now - self.told < self.every and step < self.total):
+            return
+        self.told = now
+        rate = (step - self.start) / max(now - self.began, 1e-9)
+        left = (self.total - step) / max(rate, 1e-9)
+        self.say(f"{self.name}: {step}/{self.total}, loss {loss:.4f}, {rate:.2f} steps/s, {left / 60:.1f} min left")
+
+
+def fit(
+    task: nn.Module,
+    source: Source,
+    schedule: Schedule,
+    checkpoint: Path,
+    *,
+    seed: int,
+    facts: Mapping[str, Any] | None = None,
+    minutes: float | None = None,
+    save_every: float = 60,
+    snapshots: Iterable[float] = (),
+    precision: torch.dtype | None = None,
+    say: Callable[[str], None] | None = print,
+) -> list[dict[str, float]]:
+    """Train for the schedule's iterations, or until ``minutes`` are over; go on from the checkpoint if there is one.
+
+    The checkpoint (safetensors: weights, both moments of Adam, step, history, ``facts``) appears whole, every
+    ``save_every`` seconds and at the end; copies are kept at the fractions ``snapshots``. Returns the history: one dict
+    for every hundredth of the run, with step, seconds and the mean of each term. Raises InputError when the checkpoint
+    is of another run, and FloatingPointError when the loss is no longer a number (the last checkpoint is from before).
+
+    Where a process group has been set up (torchrun), its processes share every batch, and the first one writes.
+    """
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    if schedule.batch % world:
+        raise InputError(f"a batch of {schedule.batch} cannot be shared evenly by {world} processes")
+    facts = json.loads(json.dumps({**(facts or {}), "schedule": asdict(schedule), "seed": seed}))
+    device = source.kernels.device
+    task.to(device).train()
+    optimiser = torch.optim.Adam([p for p in task.parameters() if p.requires_grad])
+    step, spent, history, sums = _resume(task, optimiser, checkpoint, facts)
+    precision = precision or fast_type(device)
+    marks = {max(1, round(f * schedule.iterations)) for f in snapshots}
+    stride = max(1, schedule.iterations // 100)
+    progress = Progress(checkpoint.stem, schedule.iterations, step, say if rank == 0 else None)
+    network = DistributedDataParallel(task) if world > 1 else task
+    began = saved = time.monotonic()
+
+    def keep(path: Path) -> None:
+        if rank > 0:
+            return
+        now = {"step": step, "seconds": round(spent + time.monotonic() - began, 2), "history": history, "sums": sums}
+        _save(task, optimiser, path, {**facts, **now})
+
+    while step < schedule.iterations:
+        generator = torch.Generator().manual_seed(seed_of(seed, checkpoint.stem, step))
+        batch = source.batch(schedule.batch, generator, only=task.only)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(schedule, step)
+        optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            terms = network(Batch(*(t[rank::world] for t in batch)))
+        late = minutes is not None and time.monotonic() - began > 60 * minutes
+        over, *values = _mean([torch.tensor(float(late)), *(t.detach() for t in terms.values())], device)
+        means = dict(zip(terms, values, strict=True))
+        if not math.isfinite(means["loss"]):
+            raise FloatingPointError(f"{checkpoint.stem}: the loss is {means['loss']} at step {step}")
+        terms["loss"].backward()
+        optimiser.step()
+        step += 1
+        for name, mean in means.items():
+            sums[name] = sums.get(name, 0.0) + mean
+        if step % stride == 0 or step == schedule.iterations:
+            count = (step - 1) % stride + 1
+            seconds = spent + time.monotonic() - began
+            history.append({"step": step, "seconds": round(seconds, 2)} | {k: v / count for k, v in sums.items()})
+            sums = {}
+        progress(step, means["loss"])
+        if step in marks:
+            keep(checkpoint.with_name(f"{checkpoint.stem}-{step:06d}{checkpoint.suffix}"))
+        if over or step == schedule.iterations or time.monotonic() - saved > save_every:
+            keep(checkpoint)
+            saved = time.monotonic()
+        if over:
+            break
+    if world > 1:
+        dist.barrier()  # the next stage reads what the first process wrote
+    return history
+
+
+def _mean(values: Sequence[Tensor], device: torch.device) -> list[float]:
+    """The values, averaged over all processes."""
+    together = torch.stack([v.to(device, torch.float32) for v in values])
+    if dist.is_initialized():
+        dist.all_reduce(together)
+        together /= dist.get_world_size()
+    return together.tolist()
+
+
+def seed_of(seed: int, name: str, step: int) -> int:
+    """A seed that no other step of no other stage shares."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {name} {step}".encode()).digest()[:8]) >> 1
+
+
+def _save(task: nn.Module, optimiser: torch.optim.Adam, path: Path, facts: Mapping[str, Any]) -> None:
+    moments = {
+        f"adam.{index}.{name}": value
+        for index, state in optimiser.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    weights.save(path, {f"task.{n}": t for n, t in task.state_dict().items()} | moments, facts)
+
+
+def _resume(
+    task: nn.Module, optimiser: torch.optim.Adam, path: Path, facts: Mapping[str, Any]
+) -> tuple[int, float, list[dict[str, float]], dict[str, float]]:
+    """Put the checkpoint, if there is one, into task and optimiser; its step, seconds, history and running sums."""
+    if not path.exists():
+        return 0, 0.0, [], {}
+    tensors, found = weights.load(path)
+    differ = [key for key in facts if found.get(key) != facts[key]]
+    if differ:
+        raise InputError(
+            f"{path}: a checkpoint of another run ({', '.join(differ)} differ); continue that one or remove it"
+        )
+    weights.into(task, tensors, prefix="task.", source=path)
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("adam."):
+            _, index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = value
+    if state:
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return found["step"], found["seconds"], found["history"], found["sums"]
