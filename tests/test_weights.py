@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -70,3 +72,10 @@ def test_the_package_s_networks_load_and_restore_within_range():
     assert restored.shape == (1, 3, 128, 128) and 0 <= restored.min() and restored.max() <= 1
     with pytest.raises(InputError, match="no weights of that name"):
         weights.shipped("nothing")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
+def test_others_may_read_the_file_as_any_other(tmp_path):
+    weights.save(tmp_path / "a.safetensors", {"a": torch.zeros(1)}, {})
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "b").stat().st_mode

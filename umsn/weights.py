@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from umsn.deblurring import UMSN, Deblurred, build
@@ -29,7 +29,9 @@ def save(
         n: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous() for n, t in tensors.items()
     }
     with whole(path) as beside:
-        save_file(kept, beside, metadata={"facts": json.dumps(facts)})
+        beside.write_bytes(
+            to_bytes(kept, metadata={"facts": json.dumps(facts)})
+        )  # save_file would let no one else read
 
 
 def load(path: str | PathLike[str], device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
