@@ -36,10 +36,11 @@ def scores() -> str:
     faces, found = descriptor["measured on"], descriptor["scores"]
     low, high = (f"{100 * v:.1f}" for v in found["top-1 95% interval"])
     people = faces["count"] // faces["shots_per_identity"]
+    top, small = (f"{100 * found[key]:.1f} %" for key in ("top-1", "thumbnails top-1"))
     lines += [
         "",
-        f"The descriptor finds {100 * found['top-1']:.1f} % [{low}, {high}] of {faces['count']} sharp drawn photographs of {people}",
-        f"unseen people by their nearest neighbour; thumbnails of 8 x 8 pixels find {100 * found['thumbnails top-1']:.1f} %.",
+        f"The descriptor names {top} [{low}, {high}] of {faces['count']} sharp drawn photographs of {people} unseen",
+        f"people by their nearest neighbour; thumbnails of 8 x 8 pixels name {small}.",
     ]
     return "\n".join(lines) + "\n"
 
