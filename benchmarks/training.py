@@ -1,11 +1,13 @@
-"""Keep the record of a training: `python benchmarks/training.py FOLDER --json results/measured/training.json`.
+"""Keep the record of a training: `python benchmarks/training.py FOLDER... --json results/measured/training.json`.
 
-FOLDER is what `umsn train --out` left: a checkpoint for each stage, with its facts.
+A FOLDER is what `umsn train --out` left: a checkpoint for each stage, with its facts. Several are runs of which each
+went on from the one before; a stage's name is followed by its recipe's. `--note` gets what the facts do not say.
 """
 
 from __future__ import annotations
 
 import argparse
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -19,25 +21,28 @@ from umsn.stages import STAGES
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("folder", type=Path)
+    words.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     words.add_argument("--json", type=Path, required=True)
     words.add_argument("--note", default="")
     chosen = words.parse_args()
     stages = {}
-    for name in STAGES:
-        path = chosen.folder / f"{name}.safetensors"
+    for folder, name in product(chosen.folders, STAGES):
+        path = folder / f"{name}.safetensors"
         if not path.exists():
             continue
         _, facts = weights.load(path)
-        last = facts["history"][-1]
-        stages[name] = {
+        history = facts["history"]
+        stages[f"{name}, {facts['recipe']['name']}"] = {
             "iterations": facts["step"], "batch": facts["schedule"]["batch"],
             "learning rate": facts["schedule"]["learning_rate"], "decay": facts["schedule"]["decay"],
             "minutes": round(facts["seconds"] / 60, 1), "seed": facts["seed"], "data": facts["data"],
-            "last loss": round(last["loss"], 4),
+            "started from": facts.get("start", "new"), "last loss": round(history[-1]["loss"], 4),
         }  # fmt: skip
+        if STAGES[name].schedule == "whole":
+            curve = [{"step": row["step"], "l1": round(row["l1"], 5)} for row in history]
+            stages[f"{name}, {facts['recipe']['name']}"]["history"] = curve
     precision = str(fast_type(torch.device("cpu"))).removeprefix("torch.")
-    about = provenance(precision=precision, threads_while_training=1, note=chosen.note)
+    about = provenance(precision=precision, note=chosen.note)
     write_json(chosen.json, {"provenance": about, "stages": stages})
 
 

@@ -1,4 +1,5 @@
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -57,10 +58,26 @@ def test_an_export_is_what_was_trained_in_half_precision(trained, tmp_path):
     export(run, "umsn", tmp_path / "umsn.safetensors", {"note": "a test"})
     pipeline = weights.pipeline(tmp_path / "umsn.safetensors")
     assert pipeline.facts["iterations"] == 4 and pipeline.facts["note"] == "a test"
+    assert pipeline.facts["perceptual"] is False and pipeline.facts["start"] is None
     for stage, prefix, network in (("umsn", "network", pipeline.network), ("parse-blurry", "snet", pipeline.snet)):
         tensors, _ = weights.load(run.checkpoint(stage))
         for name, tensor in network.state_dict().items():
             assert torch.equal(tensor, tensors[f"task.{prefix}.{name}"].half().float()), name
+
+
+def test_with_a_descriptor_the_perceptual_loss_joins(trained, tmp_path):
+    """Streams and UMSN add lambda_1 L_p (Eq. 6), and the file says so."""
+    shutil.copytree(trained[0].folder, tmp_path / "run")
+    run = replace(run_in(tmp_path / "run", lam1=0.5), features=lambda image: image.diff(dim=-1))
+    for stage in ("stream-skin", "umsn"):
+        run.checkpoint(stage).unlink()
+    for name, history in train(run, FACES, stages=["stream-skin"], say=None).items():
+        for row in history:
+            assert row["perceptual"] > 0, name
+            assert row["loss"] == pytest.approx(row["l1"] + 0.5 * row["perceptual"], rel=1e-4)
+    assert "perceptual" in train(run, FACES, stages=["umsn"], say=None)["umsn"][-1]
+    export(run, "umsn", tmp_path / "umsn.safetensors", {})
+    assert weights.pipeline(tmp_path / "umsn.safetensors").facts["perceptual"] is True
 
 
 def test_a_stage_without_its_forerunner_says_which(tmp_path):

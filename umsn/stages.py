@@ -202,7 +202,7 @@ def train(
     if unknown:
         raise InputError(f"stage {unknown[0]!r}: expected one of {', '.join(STAGES)}")
     source = Source.of(faces, run.recipe, seed=run.seed, device=device)
-    facts = {"recipe": asdict(run.recipe), "data": fingerprint(faces)}
+    facts = {"recipe": asdict(run.recipe), "data": fingerprint(faces), "perceptual": run.features is not None}
     if run.start is not None:
         facts["start"] = weights.digest(run.start)
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
@@ -232,5 +232,6 @@ def export(run: Run, stage: str, path: Path, facts: Mapping[str, Any]) -> None:
         "method": stage.split("-")[0], "stage": stage, "width": recipe.width, "expansion": recipe.expansion,
         "parsing_widths": recipe.parsing_widths, "iterations": found["step"], "seconds": found["seconds"],
         "seed": run.seed, "data": found["data"], "recipe": found["recipe"], "start": found.get("start"),
+        "perceptual": found.get("perceptual", False),
     }  # fmt: skip
     weights.save(path, kept, {**about, **facts}, half=True)
