@@ -306,6 +306,7 @@ def test_bad_windows(text):
         ({"faces": "nowhere"}, "nowhere: no such folder"),
         ({"method": "sorcery"}, "sorcery"),
         ({"kernels": 0}, "kernels 0"),
+        ({"centre": "left"}, "centre .left.: expected box or mass"),
         ({"noise": -1}, "noise -1"),
         ({"noise": float("nan")}, "noise nan"),
         ({"sizes": "13:15:1"}, "sizes"),

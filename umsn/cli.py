@@ -88,8 +88,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     record = run(
         method=options.method, faces=options.faces, layout=options.layout, window=options.window, sizes=options.sizes,
-        kernels=options.kernels, noise=options.noise, seed=options.seed, limit=options.limit, weights=options.weights,
-        device=_device(options.device), progress=_progress,
+        kernels=options.kernels, noise=options.noise, seed=options.seed, centre=options.centre, limit=options.limit,
+        weights=options.weights, device=_device(options.device), progress=_progress,
     )  # fmt: skip
     if options.json:
         write_json(options.json, record)
@@ -237,6 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--window", metavar="R,C,H,W", help="part of each picture that is measured: row, column, height, width")
     add("--sizes", default="13:27:2", help="kernel sizes, FIRST:LAST:STEP or A,B,C (default: 13:27:2)")
     add("--kernels", type=int, default=10, metavar="N", help="kernels of each size (default: 10)")
+    add("--centre", default="box", help="where a kernel has its middle: its path's box, or its mass (default: box)")
     add("--noise", type=float, default=0.01, metavar="SIGMA", help="standard deviation, of [0, 1] (default: 0.01)")
     add("--seed", type=int, default=0, help="of kernels, noise and drawn faces (default: 0)")
     add("--weights", metavar="FILE", help="networks trained with umsn train (default: those of the package)")

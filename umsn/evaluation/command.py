@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
@@ -48,6 +48,8 @@ def run(
     """
     window = parse_window(window) if isinstance(window, str) else window
     sizes = parse_sizes(sizes) if isinstance(sizes, str) else tuple(sizes)
+    if centre not in get_args(blur.Centre):
+        raise InputError(f"centre {centre!r}: expected {' or '.join(get_args(blur.Centre))}")
     if kernels < 1 or batch < 1 or not noise >= 0:
         raise InputError(f"kernels {kernels}, batch {batch}, noise {noise}: expected at least 1, 1 and 0")
     networks = {name: _networks(name, device, weights) for name in method.split(",") if name != "blurred"}
