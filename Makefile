@@ -2,14 +2,17 @@
 #
 #   PYTHON=python3.12 make book       another interpreter (3.11 or later)
 #   TORCH="torch==2.13.0 --index-url ..." make setup     another build of torch, say for CUDA
+#   FACES="faces/ --layout labelmap" MINUTES=60 make gpu     train for so long, or go on, into trained/gpu
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 RECIPE ?= laptop
+TRAIN ?= gpu
+MINUTES ?= 30
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup test lint notebooks book clean
+.PHONY: setup test lint notebooks book gpu clean
 
 setup: .venv/ready
 
@@ -36,6 +39,9 @@ notebooks: setup
 
 book: setup
 	@RECIPE=$(RECIPE) $(BIN)/doit
+
+gpu: setup
+	@$(BIN)/umsn train --recipe $(TRAIN) --out trained/$(TRAIN) --minutes $(MINUTES) $(if $(FACES),--faces $(FACES))
 
 clean:
 	rm -rf .venv runs .doit.db* build node_modules book/_build book/executed book/_static/vendor

@@ -64,6 +64,9 @@ class Source:
         masks = masks_of(labels)
         if only is not None:
             blurred = torch.lerp(photos, blurred, masks[:, only : only + 1])
+        if blurred.device.type != "cpu":  # drawing noise on the processor would take longer than a step on a card
+            seed = int(torch.randint(2**62, (), generator=generator))
+            generator = torch.Generator(blurred.device).manual_seed(seed)
         return Batch(photos, blur.add_noise(blurred, sigma, generator), masks)
 
 
