@@ -128,6 +128,14 @@ def _together(device: str) -> str:
     return device
 
 
+def _part() -> None:
+    """Leave the processes that `_together` joined."""
+    import torch
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def _train(options: argparse.Namespace) -> None:
     from umsn import stages
     from umsn.deblurring import METHODS
@@ -148,7 +156,10 @@ def _train(options: argparse.Namespace) -> None:
     start = Path(options.start) if options.start else None
     run = stages.Run(Path(options.out), chosen, options.seed, features, start)
     faces = _training_faces(options, chosen.faces)
-    stages.train(run, faces, stages=names, device=device, minutes=options.minutes)
+    try:
+        stages.train(run, faces, stages=names, device=device, minutes=options.minutes)
+    finally:
+        _part()
     if int(os.environ.get("RANK", 0)) > 0:
         return
     for name in names:

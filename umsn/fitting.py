@@ -139,6 +139,11 @@ def fit(
     return history
 
 
+def anywhere(flag: bool, device: str | torch.device) -> bool:
+    """Whether ``flag`` is true in any of the processes that train together; all get the same answer."""
+    return _mean([torch.tensor(float(flag))], torch.device(device))[0] > 0
+
+
 def _mean(values: Sequence[Tensor], device: torch.device) -> list[float]:
     """The values, averaged over all processes."""
     together = torch.stack([v.to(device, torch.float32) for v in values])

@@ -22,7 +22,7 @@ from umsn.confidence import ConfidenceNetwork
 from umsn.deblurring import METHODS, FirstStage, FNet, Method, build
 from umsn.faces import CLASSES, FaceSet
 from umsn.files import InputError
-from umsn.fitting import fit, seed_of
+from umsn.fitting import anywhere, fit, seed_of
 from umsn.losses import class_losses, confidence_loss, perceptual_loss, total_loss
 from umsn.parsing import SNet
 from umsn.recipes import Recipe, Schedule
@@ -209,7 +209,7 @@ def train(
     histories = {}
     for name in stages:
         left = None if deadline is None else (deadline - time.monotonic()) / 60
-        if left is not None and left <= 0:
+        if left is not None and anywhere(left <= 0, device):
             break
         schedule: Schedule = getattr(run.recipe, STAGES[name].schedule)
         snapshots = run.recipe.snapshots if name == "umsn" else ()
