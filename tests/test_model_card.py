@@ -1,6 +1,9 @@
+import json
 import runpy
+from dataclasses import asdict
 
 from umsn.files import read_json
+from umsn.recipes import recipe
 from umsn.weights import load, shipped
 
 
@@ -18,6 +21,11 @@ def test_the_weights_are_of_the_size_that_the_card_says(home):
     card = (home / "umsn/pretrained/MODEL_CARD.md").read_text(encoding="utf-8")
     assert f"{sizes['snet.']:.2f} M + {sizes['network.']:.2f} M" in card
     assert f"width {facts['width']}, expansion {facts['expansion']}" in card
+
+
+def test_the_weights_were_trained_under_the_recipe_of_that_name():
+    trained = shipped().facts["recipe"]
+    assert json.loads(json.dumps(asdict(recipe(trained["name"])))) == trained
 
 
 def test_the_records_were_made_with_these_weights(home):

@@ -74,24 +74,24 @@ def _short(
     return Recipe(name, clean, replace(blurry, learning_rate=rate / 3), stream, whole, sigma=(0.004, 0.016), **others)
 
 
+CPU = Recipe(
+    name="cpu",
+    parse_clean=Schedule(300, 8, 2e-3, "cosine"),
+    parse_blurry=Schedule(450, 8, 1e-3, "cosine"),
+    stream=Schedule(150, 4, 1e-3, "cosine"),
+    whole=Schedule(2_900, 4, 8e-4, "cosine"),
+    crop=96,
+    kernels=10_000,
+    sigma=(0.004, 0.016),
+    faces=5_400,
+)
+
 RECIPES = {
     "paper": PAPER,
     "gpu": _short("gpu", (20_000, 10_000, 5_000, 100_000), 16, 4e-4, faces=10_000),
-    "cpu": Recipe(
-        name="cpu",
-        parse_clean=Schedule(300, 8, 2e-3, "cosine"),
-        parse_blurry=Schedule(450, 8, 1e-3, "cosine"),
-        stream=Schedule(150, 4, 1e-3, "cosine"),
-        whole=Schedule(2_900, 4, 8e-4, "cosine"),
-        crop=96, kernels=10_000, sigma=(0.004, 0.016), faces=5_400,
-    ),
-    "cpu-2": Recipe(
-        name="cpu-2",
-        parse_clean=Schedule(300, 8, 2e-3, "cosine"),
-        parse_blurry=Schedule(450, 8, 1e-3, "cosine"),
-        stream=Schedule(150, 4, 1e-3, "cosine"),
-        whole=Schedule(4_000, 8, 1e-3, "cosine"),
-        crop=96, kernels=20_000, sigma=(0.004, 0.016), anxiety=(0.0005, 0.02), faces=5_400,
+    "cpu": CPU,
+    "cpu-2": replace(
+        CPU, name="cpu-2", whole=Schedule(4_000, 8, 1e-3, "cosine"), kernels=20_000, anxiety=(0.0005, 0.02)
     ),
     "laptop": _short(
         "laptop", (120, 120, 40, 80), 4, 2e-3,
