@@ -2,7 +2,8 @@
 #
 #   PYTHON=python3.12 make book       another interpreter (3.11 or later)
 #   TORCH="torch==2.13.0 --index-url ..." make setup     another build of torch, say for CUDA
-#   FACES="faces/ --layout labelmap" MINUTES=60 make gpu     train for so long, or go on, into trained/gpu
+#   FACES="faces/ --layout labelmap" MINUTES=60 make gpu     train for so long, or go on, into trained/gpu:
+#                                                            every stage, then the other rows of Table VI
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
@@ -41,7 +42,7 @@ book: setup
 	@RECIPE=$(RECIPE) $(BIN)/doit
 
 gpu: setup
-	@$(BIN)/umsn train --recipe $(TRAIN) --out trained/$(TRAIN) --minutes $(MINUTES) $(if $(FACES),--faces $(FACES))
+	@$(BIN)/umsn train --recipe $(TRAIN) --out trained/$(TRAIN) --all --minutes $(MINUTES) $(if $(FACES),--faces $(FACES))
 
 clean:
 	rm -rf .venv runs .doit.db* build node_modules book/_build book/executed book/_static/vendor

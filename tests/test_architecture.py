@@ -5,11 +5,12 @@ import ast
 FLOORS = (
     {"files"},
     {"records", "recipes", "faces", "metrics", "blocks"},
-    {"synthetic", "datasets", "photographs", "blur", "parsing", "deblurring", "confidence"},
+    {"synthetic", "datasets", "photographs", "finding", "blur", "parsing", "deblurring", "confidence"},
     {"losses", "weights", "summary", "source"},
-    {"fitting", "rivals", "published", "recognition"},
+    {"fitting", "rivals", "published", "recognition", "exported"},
     {"stages", "evaluation", "restore"},
     {"figures", "interactive"},
+    {"commands"},
     {"cli"},
     {"__main__"},
 )

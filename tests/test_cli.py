@@ -25,7 +25,7 @@ RGBA = np.dstack([FACE, ALPHA])
 @pytest.fixture
 def untouched(monkeypatch):
     """Networks that give their input back, in place of the package's."""
-    monkeypatch.setattr("umsn.weights.shipped", lambda: lambda blurred: SimpleNamespace(restored=blurred))
+    monkeypatch.setattr("umsn.weights.shipped", lambda **where: lambda blurred: SimpleNamespace(restored=blurred))
 
 
 def lines(capsys):
@@ -76,7 +76,8 @@ def test_odd_pictures_and_bad_ones_in_one_call(tmp_path, untouched, capsys):
     for name, content in BAD.items():
         (tmp_path / name).write_bytes(whole[: len(whole) // 2] if content is None else content)
     Image.fromarray(FACE[:9, :9]).save(tmp_path / "tiny.png")
-    names = [*expected, *BAD, "missing.png", "."]
+    names = [*expected, *BAD, "missing.png", "empty folder"]
+    (tmp_path / "empty folder").mkdir()
     out = tmp_path / "out"
     assert cli.main(["deblur", *(str(tmp_path / name) for name in names), "-o", str(out)]) == 2
     said, complaints = lines(capsys)
@@ -96,7 +97,7 @@ def test_odd_pictures_and_bad_ones_in_one_call(tmp_path, untouched, capsys):
 
 
 def test_box_and_whole_say_where_to_work(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("umsn.weights.shipped", lambda: lambda blurred: SimpleNamespace(restored=1 - blurred))
+    monkeypatch.setattr("umsn.weights.shipped", lambda **where: lambda blurred: SimpleNamespace(restored=1 - blurred))
     photo = tmp_path / "a.png"
     Image.fromarray(FACE).save(photo)
     assert cli.main(["deblur", str(photo), "-o", str(tmp_path / "box"), "--box", "10,20,40,40"]) == 0
@@ -128,11 +129,19 @@ def test_train_then_deblur_and_evaluate_with_what_was_trained(tmp_path, capsys):
     assert cli.main(["draw", "8", "--seed", "3", "--size", "96", "-o", str(faces)]) == 0
     drawn = datasets.load(faces, layout="synthetic")
     assert len(drawn) == 8 and drawn.photos.shape[-2:] == (96, 96) and len(set(drawn.identities.tolist())) == 2
-    assert cli.main(["train", "--recipe", "smoke", "--faces", str(faces), "-o", str(out)]) == 0
+    order = ["train", "--recipe", "smoke", "--faces", str(faces), "--validate", "2", "-o", str(out)]
+    assert cli.main(order) == 0
+    learned = json.loads((out / "umsn.json").read_text())
+    assert learned["history"][-1]["validation psnr"] > 10 and learned["provenance"]["command"]
     trained = str(out / "pretrained/umsn.safetensors")
     assert weights.pipeline(trained).facts["method"] == "umsn"
     Image.fromarray(FACE).save(tmp_path / "face.jpg")
     assert cli.main(["deblur", str(tmp_path / "face.jpg"), "-o", str(tmp_path), "--weights", trained]) == 0
+    assert cli.main(["deblur", str(tmp_path), "-o", str(tmp_path / "fast"), "--weights", trained, "--fast"]) == 0
+    slow, fast = (
+        np.asarray(Image.open(path)).astype(int) for path in (tmp_path / "face.png", tmp_path / "fast/face.png")
+    )
+    assert abs(slow - fast).max() <= 1
     order = ["--method", "blurred,umsn", "--faces", str(faces), "--sizes", "13", "--kernels", "1", "--limit", "2"]
     assert cli.main(["evaluate", *order, "--weights", trained, "--json", str(tmp_path / "rows.json")]) == 0
     record = json.loads((tmp_path / "rows.json").read_text())

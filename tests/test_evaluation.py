@@ -1,6 +1,12 @@
 """The protocol against SciPy, the bootstrap against its analytic width, records against themselves."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -250,6 +256,33 @@ def test_run_measures_trained_networks(faces, tmp_path):
     assert np.allclose(small(faces, {"umsn": restored})["sigma"], 0.01)
 
 
+def test_a_record_is_verified(faces, tmp_path):
+    """It holds to the last digit; a changed number, other faces and other files are noticed."""
+    datasets.save(faces, tmp_path / "faces")
+    folder, path = str(tmp_path / "faces"), tmp_path / "record.json"
+    record = evaluation.run(method="blurred", faces=folder, sizes="13,15", kernels=2)
+    write_json(path, record)
+    assert evaluation.verify(path, faces=folder) == (12, 12, 0.0, True)
+    assert evaluation.verify(path, faces=folder, limit=2) == (8, 8, 0.0, True)
+    record["rows"]["psnr"][5] += 0.001
+    write_json(path, record)
+    verdict = evaluation.verify(path, faces=folder)
+    assert verdict.equal == 11 and verdict.largest == pytest.approx(0.001, abs=1e-5) and verdict.holds
+    record["rows"]["psnr"] = [value + 3 for value in record["rows"]["psnr"]]
+    write_json(path, record)
+    assert not evaluation.verify(path, faces=folder).holds
+    with pytest.raises(InputError, match="a folder called 'faces'"):
+        evaluation.verify(path)
+    datasets.save(replace(faces, photos=faces.photos.flip(-1)), tmp_path / "others")
+    with pytest.raises(InputError, match="other data"):
+        evaluation.verify(path, faces=str(tmp_path / "others"))
+    write_json(path, evaluation.run(method="blurred", faces="2", sizes="13", kernels=2))
+    assert evaluation.verify(path, limit=1) == (2, 2, 0.0, True)
+    write_json(path, {"provenance": {}})
+    with pytest.raises(InputError, match="no record that `umsn evaluate` can measure again"):
+        evaluation.verify(path)
+
+
 def test_published_pairs_are_measured_as_they_are(faces, tmp_path):
     """What `blurred_batches` makes, written as files and read back, has the rows that quantised pictures have."""
     (some,) = evaluation.blurred_batches(faces, KERNELS, sigma=0.01, seed=0, quantise=True, batch=32)
@@ -268,6 +301,37 @@ def test_published_pairs_are_measured_as_they_are(faces, tmp_path):
     assert rows[["face", "size", "kernel"]].equals(made[["face", "size", "kernel"]])
     assert np.allclose(rows["psnr"], made["psnr"], atol=1e-4)
     assert rows["sigma"].isna().all()
+
+
+SHARED = """
+import sys
+import torch
+from umsn import cli
+torch.set_num_threads(1)
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_processes_share_the_pictures_and_give_the_same_rows(faces, tmp_path):
+    """Three processes, as torchrun starts them, and a number of pictures that they cannot share evenly."""
+    datasets.save(faces, tmp_path / "faces")
+    order = ["evaluate", "--method", "blurred,umsn", "--faces", "faces", "--sizes", "13,15", "--kernels", "1"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "3", "OMP_NUM_THREADS": "1"}
+    start = partial(subprocess.Popen, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    program = [sys.executable, "-c", SHARED, *order, "--device", "cpu"]
+    environments = [os.environ | places | {"RANK": str(rank)} for rank in range(3)]
+    processes = [start([*program, "--json", "shared.json"], env=environment) for environment in environments]
+    said = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert "umsn" in said[0] and said[1:] == ["", ""]
+    alone = start([*program, "--json", "alone.json"], env=os.environ)
+    alone.communicate()
+    shared, expected = (evaluation.from_record(read_json(tmp_path / f"{name}.json")) for name in ("shared", "alone"))
+    assert len(expected) == 2 * 2 * len(faces)
+    pd.testing.assert_frame_equal(shared, expected, rtol=0, atol=1e-5)
 
 
 def test_run_draws_faces():

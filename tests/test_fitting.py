@@ -1,21 +1,24 @@
 """The training loop: resumable to the bit, shared by processes, and never half-written."""
 
+import errno
+import io
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from training import SHORT, run_in, short, striped
 
 from umsn import weights
-from umsn.files import InputError
+from umsn.faces import CLASSES
+from umsn.files import InputError, read_json
 from umsn.fitting import fit, learning_rate
 from umsn.parsing import SNet
 from umsn.recipes import Schedule
@@ -61,45 +64,121 @@ def weights_step(run) -> int:
 
 
 KILLED = """
-import sys
+import os, random, signal, sys, time
 sys.path.insert(0, sys.argv[2])
-from pathlib import Path
-from training import SHORT, run_in, striped
 from dataclasses import replace
+from pathlib import Path
+import torch
+from training import SHORT, run_in, striped
+from umsn import weights
 from umsn.fitting import fit
 from umsn.source import Source
-run = run_in(Path(sys.argv[1]))
-source = Source.of(striped(), run.recipe, seed=0)
-fit(run.task("parse-clean"), source, replace(SHORT, iterations=60), run.checkpoint("parse-clean"),
-    seed=0, save_every=0, say=None)
+torch.set_num_threads(1)
+
+def work(run):
+    source = Source.of(striped(), run.recipe, seed=0)
+    long = replace(SHORT, iterations=int(sys.argv[3]))
+    fit(run.task("parse-clean"), source, long, run.checkpoint("parse-clean"), seed=0, save_every=0, say=None)
+
+run, moments, reached = run_in(Path(sys.argv[1])), random.Random(0), set()
+path = run.checkpoint("parse-clean")
+
+def written():
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+for kill in range(int(sys.argv[4]) + 1):
+    child = os.fork()
+    if child == 0:
+        work(run)
+        os._exit(0)
+    if kill < int(sys.argv[4]):
+        for _ in range(moments.randrange(8)):
+            last = written()
+            while written() == last:
+                time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.03))
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    if path.exists():
+        reached.add(weights.load(path)[1]["step"])  # whole, whenever the process died
+    print(kill, status, max(reached, default=0), flush=True)
+sys.exit(status)
 """
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
-    """The process is killed at some step, again and again, until it is done."""
-    long = replace(SHORT, iterations=60)
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_run_killed_fifty_times_goes_on_to_the_same_weights(tmp_path):
+    """Killed at random moments, some of them within a write; the last process is left to finish."""
+    steps, kills = 350, 50
+    order = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), str(Path(__file__).parent), str(steps), str(kills)]
+    done = subprocess.run(order, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    lines = [[int(number) for number in line.split()] for line in done.stdout.splitlines()]
+    killed = [status == signal.SIGKILL for _, status, _ in lines]
+    assert killed == [True] * kills + [False], "it was done before it was killed often enough"
+    assert len({step for *_, step in lines}) > kills // 4  # it went on between the kills
     whole = run_in(tmp_path / "whole")
-    source = Source.of(FACES, whole.recipe, seed=0)
+    source, long = Source.of(FACES, whole.recipe, seed=0), replace(SHORT, iterations=steps)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     fit(whole.task("parse-clean"), source, long, whole.checkpoint("parse-clean"), seed=0, say=None)
+    torch.set_num_threads(threads)
     path = run_in(tmp_path / "killed").checkpoint("parse-clean")
-    path.parent.mkdir()
-    order = [sys.executable, "-c", KILLED, str(path.parent), str(Path(__file__).parent)]
-    kills = 0
-    while True:
-        process = subprocess.Popen(order, env=os.environ)
-        begun = path.stat().st_mtime_ns if path.exists() else 0
-        while process.poll() is None and (not path.exists() or path.stat().st_mtime_ns == begun):
-            time.sleep(0.01)
-        time.sleep(0.15)
-        if process.poll() is not None or kills == 3:
-            assert process.wait() == 0
-            break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        kills += 1
-        weights.load(path)  # whole, whenever the process died
-    assert kills >= 1
     assert same(whole.checkpoint("parse-clean"), path)
+    assert sorted(p.name for p in path.parent.iterdir()) == ["parse-clean.json", "parse-clean.safetensors"]
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
+    run = run_in(tmp_path)
+    train(run, FACES, stages=["parse-clean"], minutes=1e-6, say=None)
+    before = run.checkpoint("parse-clean").read_bytes()
+    write = Path.write_bytes
+
+    def full(path, content):
+        write(path, content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(run, FACES, stages=["parse-clean"], say=None)
+    assert run.checkpoint("parse-clean").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
+    monkeypatch.undo()
+    train(run, FACES, stages=["parse-clean"], say=None)
+    assert weights_step(run) == 4
+
+
+def spoil_nothing(content: bytes) -> bytes:
+    return b""
+
+
+def spoil_the_end(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def spoil_the_head(content: bytes) -> bytes:
+    return b"\xff" * 64 + content[64:]
+
+
+def pickled(content: bytes) -> bytes:
+    stream = io.BytesIO()
+    torch.save({"task.weight": torch.zeros(3)}, stream)
+    return stream.getvalue()
+
+
+def without_facts(content: bytes) -> bytes:
+    return safetensors.torch.save({"task.weight": torch.zeros(3)})
+
+
+@pytest.mark.parametrize("spoil", [spoil_nothing, spoil_the_end, spoil_the_head, pickled, without_facts])
+def test_a_spoilt_or_foreign_checkpoint_is_named(tmp_path, spoil):
+    run = run_in(tmp_path)
+    train(run, FACES, stages=["parse-clean"], say=None)
+    path = run.checkpoint("parse-clean")
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(InputError, match=r"parse-clean\.safetensors: (cannot be read|weights without the facts)"):
+        train(run, FACES, stages=["parse-clean"], say=None)
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
@@ -111,9 +190,6 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         train(replace(run, seed=1), FACES, stages=["parse-clean"], say=None)
     with pytest.raises(InputError, match=r"recipe.*differ"):
         train(replace(run, recipe=short(lam=0.5)), FACES, stages=["parse-clean"], say=None)
-    run.checkpoint("parse-clean").write_bytes(b"")
-    with pytest.raises(InputError, match="cannot be read"):
-        train(run, FACES, stages=["parse-clean"], say=None)
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path):
@@ -122,9 +198,63 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path):
             return {"loss": super().forward(batch)["loss"] * float("nan")}
 
     source = Source.of(FACES, short(), seed=0)
-    with pytest.raises(FloatingPointError, match=r"broken: the loss is nan at step 0"):
+    with pytest.raises(FloatingPointError, match=r"broken: the loss is nan by step 1"):
         fit(Broken(SNet(widths=(4, 8)), blurry=False), source, SHORT, tmp_path / "broken.safetensors", seed=0, say=None)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_loss_that_spoils_later_is_noticed_before_it_is_saved(tmp_path):
+    """Also where losses are read every third step only, as on a card."""
+
+    class Spoilt(Parsing):
+        calls = 0
+
+        def forward(self, batch):
+            self.calls += 1
+            return {"loss": super().forward(batch)["loss"] * (float("nan") if self.calls == 8 else 1)}
+
+    source, path = Source.of(FACES, short(), seed=0), tmp_path / "spoilt.safetensors"
+    task = Spoilt(SNet(widths=(4, 8)), blurry=False)
+    with pytest.raises(FloatingPointError, match=r"spoilt: the loss is nan by step 9"):
+        fit(task, source, Schedule(1000, 2), path, seed=0, read_every=3, save_every=0, say=None)
+    assert weights.load(path)[1]["step"] == 6
+
+
+def test_reading_losses_less_often_changes_neither_weights_nor_history(tmp_path):
+    source, histories = Source.of(FACES, short(), seed=0), []
+    for often in (1, 7):
+        run = run_in(tmp_path / f"{often}")
+        task, path = run.task("parse-clean"), run.checkpoint("parse-clean")
+        histories.append(fit(task, source, Schedule(200, 1), path, seed=0, read_every=often, say=None))
+    assert same(*(run_in(tmp_path / f"{often}").checkpoint("parse-clean") for often in (1, 7)))
+    assert [row["step"] for row in histories[0]] == [row["step"] for row in histories[1]] == list(range(2, 201, 2))
+    losses = [torch.tensor([row["loss"] for row in history]) for history in histories]
+    torch.testing.assert_close(*losses)
+
+
+def test_a_compiled_task_is_what_learns(tmp_path, monkeypatch):
+    """torch.compile itself needs a compiler; that its result is used and the checkpoint stays the same is ours."""
+    compiled = []
+    monkeypatch.setattr("torch.compile", lambda task: compiled.append(task) or torch.nn.Sequential(task))
+    for name, wanted in (("plain", False), ("compiled", True)):
+        train(run_in(tmp_path / name), FACES, stages=["parse-clean"], compiled=wanted, say=None)
+    assert len(compiled) == 1
+    assert same(*(run_in(tmp_path / name).checkpoint("parse-clean") for name in ("plain", "compiled")))
+
+
+def test_validation_is_recorded_twenty_times_and_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("umsn.stages.VALIDATED", 4)
+    schedule = replace(SHORT, iterations=60)
+    alone, watched = (run_in(tmp_path / name, parse_blurry=schedule) for name in ("alone", "watched"))
+    for run, unseen in ((alone, None), (watched, striped(3))):
+        stages = ["parse-clean", "parse-blurry"]
+        histories = train(run, FACES, stages=stages, validation=unseen, say=None)
+    assert same(alone.checkpoint("parse-blurry"), watched.checkpoint("parse-blurry"))
+    scores = [row for row in histories["parse-blurry"] if "validation F skin" in row]
+    assert [row["step"] for row in scores] == list(range(3, 61, 3))
+    assert all(0 <= row[f"validation F {name}"] <= 1 for row in scores for name in CLASSES)
+    record = read_json(watched.checkpoint("parse-blurry").with_suffix(".json"))
+    assert record["history"] == histories["parse-blurry"] and record["provenance"]["platform"]["cpu"]
 
 
 def test_the_learning_rate_rises_then_falls_or_stays():

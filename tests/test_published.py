@@ -11,6 +11,7 @@ from umsn.confidence import closed_form
 from umsn.faces import masks_of
 from umsn.losses import class_losses
 from umsn.parsing import SNet
+from umsn.summary import macs
 
 
 @pytest.fixture
@@ -124,3 +125,9 @@ def test_writing_cuts_levels():
     assert (255 * published.written(torch.tensor([0.0, 0.999 / 255, 1.999 / 255, 1.0, 1.2, -0.1]))).tolist() == (
         pytest.approx([0, 0, 1, 255, 255, 0])
     )
+
+
+def test_the_widened_networks_cost_what_the_published_ones_do():
+    snet, network = published.of_published_cost()
+    found = [macs(snet)[""], macs(network)[""]]
+    assert found == pytest.approx([published.SNET_MACS, published.ALL_MACS - published.SNET_MACS], rel=0.02)

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from skimage.data import astronaut, coffee
 
-from umsn import restore
+from umsn import finding, restore
 from umsn.faces import Window
 from umsn.files import InputError
 
@@ -24,7 +24,7 @@ def inverse(blurred):
 
 def test_the_astronauts_face_is_framed_as_the_networks_know_it():
     """One frame; eyes 0.3 to 0.45 from the top, 0.25 to 0.37 apart and about in the middle."""
-    (frame,) = restore.find_faces(PHOTO)
+    (frame,) = finding.find_faces(PHOTO)
     (row, left), (_, right) = EYES
     assert frame.height == frame.width
     assert 0.30 < (row - frame.row) / frame.height < 0.45
@@ -34,14 +34,14 @@ def test_the_astronauts_face_is_framed_as_the_networks_know_it():
 
 @pytest.mark.parametrize("scale", [0.5, 3])
 def test_the_same_face_is_found_in_smaller_and_larger_pictures(scale):
-    (frame,) = restore.find_faces(PHOTO)
+    (frame,) = finding.find_faces(PHOTO)
     scaled = torch.nn.functional.interpolate(PHOTO[None], scale_factor=scale, mode="bilinear", antialias=True)[0]
-    (other,) = restore.find_faces(scaled)
+    (other,) = finding.find_faces(scaled)
     assert np.abs(np.array(other) / scale - np.array(frame)).max() < 0.12 * frame.height
 
 
 def test_no_face_is_seen_in_a_cup_of_coffee():
-    assert restore.find_faces(torch.from_numpy(coffee()).movedim(-1, 0).float() / 255) == []
+    assert finding.find_faces(torch.from_numpy(coffee()).movedim(-1, 0).float() / 255) == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_cannot_be_done_is_said(size, frames, words):
 @pytest.mark.parametrize("size", [(16, 16), (17, 130), (128, 16), (301, 77)])
 def test_odd_sizes_come_back_whole(size):
     photo = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
-    for frames in ([], restore.find_faces(photo), [Window(0, 0, 16, 16)]):
+    for frames in ([], finding.find_faces(photo), [Window(0, 0, 16, 16)]):
         restored = restore.restore(photo, inverse, frames)
         assert restored.shape == photo.shape and restored.min() >= 0 and restored.max() <= 1
 
@@ -126,6 +126,39 @@ def test_names_never_collide_with_each_other_or_with_a_photograph(tmp_path):
     names = [result.name for _, result in pairs]
     assert len(set(names)) == 4 and not {result for _, result in pairs} & set(sources)
     assert names == ["face.png", "face-3.png", "face-2-2.png", "other.png"]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_faces_deblurred_together_come_back_where_they_were(tmp_path, batch):
+    """Five photographs of two sizes, one of them bad: the same results, in the same order, for any batch."""
+    for number in range(4):
+        Image.fromarray(np.roll(astronaut(), 10 * number, 2)).save(tmp_path / f"{number}.png")
+    Image.fromarray(astronaut()[:200, 150:300]).save(tmp_path / "small.png")
+    (tmp_path / "2.png").write_bytes(b"nonsense")
+    sizes, batches = [], []
+
+    def inverted(small):
+        batches.append(len(small))
+        sizes.append(small.shape[-2:])
+        return 1 - small
+
+    photos = restore.photos_in([tmp_path])
+    assert [photo.name for photo in photos] == ["0.png", "1.png", "2.png", "3.png", "small.png"]
+    reports = list(restore.restore_all(photos, tmp_path / "out", inverted, batch=batch))
+    assert {report.photo.name for report in reports if report.error is not None} == {"2.png"}
+    assert max(batches) == min(batch, 4) and sum(batches) == 4
+    for report in reports:
+        if report.error is None:
+            photo = torch.from_numpy(np.array(Image.open(report.photo))).movedim(-1, 0) / 255
+            expected = restore.restore(photo, lambda small: 1 - small, report.frames)
+            found = torch.from_numpy(np.array(Image.open(report.result))).movedim(-1, 0) / 255
+            assert (found - expected).abs().max() < 1 / 255
+
+
+def test_a_folder_without_pictures_is_named(tmp_path):
+    (tmp_path / "notes.txt").write_text("none here")
+    (report,) = restore.restore_all(restore.photos_in([tmp_path]), tmp_path / "out", identity)
+    assert str(tmp_path) in str(report.error) and "photograph" in str(report.error)
 
 
 def test_a_bad_photograph_does_not_stop_the_others(tmp_path):

@@ -1,10 +1,11 @@
 """What the networks learn from: blurred before it is cropped, one class or all, by shakes of every kind."""
 
+import pytest
 import torch
 from training import short, striped
 
 from umsn.blur import blur, kernels
-from umsn.source import Source
+from umsn.source import Source, drawn_faces
 
 FACES = striped()
 
@@ -44,3 +45,11 @@ def test_kernels_of_one_anxiety_are_those_of_the_generator_alone():
     stock = Source.of(FACES, short(kernels=9), seed=3).kernels
     sizes = torch.arange(13, 30, 2)
     assert torch.equal(stock, kernels(sizes, torch.Generator().manual_seed(3), pad_to=29))
+
+
+def test_drawn_faces_are_drawn_once(tmp_path, monkeypatch):
+    first = drawn_faces(2, tmp_path / "faces", seed=3, margin=2)
+    assert first.photos.shape == (2, 3, 132, 132)
+    monkeypatch.setattr("umsn.synthetic.faces", lambda *_, **__: pytest.fail("drawn again"))
+    again = drawn_faces(2, tmp_path / "faces", seed=3, margin=2)
+    assert torch.equal(first.photos, again.photos) and torch.equal(first.labels, again.labels)

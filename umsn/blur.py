@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from scipy.fft import next_fast_len
 from torch import Tensor
 
 from umsn.faces import Face
@@ -145,10 +146,10 @@ def blur(photos: Tensor, kernels: Tensor) -> Tensor:
             f"a {size}x{size} kernel cannot blur a {height}x{width} photo: odd and at most twice its side, please"
         )
     padded = F.pad(photos, (reach,) * 4, mode="reflect")
-    shape = padded.shape[-2:]
-    spectrum = torch.fft.rfft2(padded) * torch.fft.rfft2(kernels, s=shape).unsqueeze(-3)
+    shape = [next_fast_len(n, real=True) for n in padded.shape[-2:]]  # 148 = 4 x 37 would take three times as long
+    spectrum = torch.fft.rfft2(padded, s=shape) * torch.fft.rfft2(kernels, s=shape).unsqueeze(-3)
     everywhere = torch.fft.irfft2(spectrum, s=shape)
-    return everywhere[..., 2 * reach :, 2 * reach :].contiguous()
+    return everywhere[..., 2 * reach : 2 * reach + height, 2 * reach : 2 * reach + width].contiguous()
 
 
 def add_noise(images: Tensor, sigma: float | Tensor, generator: torch.Generator) -> Tensor:

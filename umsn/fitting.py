@@ -21,9 +21,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from umsn import weights
-from umsn.files import InputError
+from umsn.files import InputError, write_json
 from umsn.recipes import Schedule
+from umsn.records import provenance
 from umsn.source import Batch, Source
+
+#: How often a run is measured on faces that it does not learn from.
+VALIDATIONS = 20
 
 
 def learning_rate(schedule: Schedule, step: int) -> float:
@@ -71,16 +75,22 @@ def fit(
     save_every: float = 60,
     snapshots: Iterable[float] = (),
     precision: torch.dtype | None = None,
+    validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    read_every: int | None = None,
+    compiled: bool = False,
     say: Callable[[str], None] | None = print,
 ) -> list[dict[str, float]]:
     """Train for the schedule's iterations, or until ``minutes`` are over; go on from the checkpoint if there is one.
 
     The checkpoint (safetensors: weights, both moments of Adam, step, history, ``facts``) appears whole, every
-    ``save_every`` seconds and at the end; copies are kept at the fractions ``snapshots``. Returns the history: one dict
-    for every hundredth of the run, with step, seconds and the mean of each term. Raises InputError when the checkpoint
-    is of another run, and FloatingPointError when the loss is no longer a number (the last checkpoint is from before).
+    ``save_every`` seconds and at the end, with its history beside it as JSON; copies are kept at the fractions
+    ``snapshots``. Returns the history: one dict for every hundredth of the run, with step, seconds and the mean of each
+    term; at every twentieth also what ``validate`` measures. Raises InputError when the checkpoint is of another run,
+    and FloatingPointError when the loss is no longer a number (the last checkpoint is from before).
 
-    Where a process group has been set up (torchrun), its processes share every batch, and the first one writes.
+    Losses are read, time is looked at and checkpoints are written every ``read_every`` steps: by default 1, on a card
+    20, since reading waits for it. ``compiled`` has torch compile the task first. Where a process group has been set
+    up (torchrun), its processes share every batch, and the first one writes.
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     if schedule.batch % world:
@@ -91,17 +101,27 @@ def fit(
     optimiser = torch.optim.Adam([p for p in task.parameters() if p.requires_grad])
     step, spent, history, sums = _resume(task, optimiser, checkpoint, facts)
     precision = precision or fast_type(device)
-    marks = {max(1, round(f * schedule.iterations)) for f in snapshots}
-    stride = max(1, schedule.iterations // 100)
+    read_every = read_every or (1 if device.type == "cpu" else 20)
+    snaps = {max(1, round(f * schedule.iterations)) for f in snapshots}
+    stride, look = (max(1, schedule.iterations // part) for part in (100, VALIDATIONS))
+    marks = {*snaps, *range(0, schedule.iterations, stride), schedule.iterations}
     progress = Progress(checkpoint.stem, schedule.iterations, step, say if rank == 0 else None)
-    network = DistributedDataParallel(task) if world > 1 else task
+    network: nn.Module = torch.compile(task) if compiled else task
+    if world > 1:
+        network = DistributedDataParallel(network)
+    about = provenance() if rank == 0 else {}
+    if rank == 0:
+        for stale in checkpoint.parent.glob(f".{checkpoint.stem}.*"):
+            stale.unlink()  # what a killed process was writing
     began = saved = time.monotonic()
+    pending, unread = torch.zeros(()), 0  # the terms of steps not read yet, added up where they are computed
 
     def keep(path: Path) -> None:
         if rank > 0:
             return
         now = {"step": step, "seconds": round(spent + time.monotonic() - began, 2), "history": history, "sums": sums}
-        _save(task, optimiser, path, {**facts, **now})
+        _save(task, optimiser, path, {**facts, **now, "platform": about["platform"]})
+        write_json(path.with_suffix(".json"), {"provenance": about, **facts, **now})
 
     while step < schedule.iterations:
         generator = torch.Generator().manual_seed(seed_of(seed, checkpoint.stem, step))
@@ -111,23 +131,34 @@ def fit(
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             terms = network(Batch(*(t[rank::world] for t in batch)))
-        late = minutes is not None and time.monotonic() - began > 60 * minutes
-        over, *values = _mean([torch.tensor(float(late)), *(t.detach() for t in terms.values())], device)
-        means = dict(zip(terms, values, strict=True))
-        if not math.isfinite(means["loss"]):
-            raise FloatingPointError(f"{checkpoint.stem}: the loss is {means['loss']} at step {step}")
+        now = torch.stack([t.detach().float() for t in terms.values()])
+        pending, unread = (pending + now if unread else now), unread + 1
         terms["loss"].backward()
         optimiser.step()
         step += 1
+        if unread < read_every and step not in marks:
+            continue
+        late = minutes is not None and time.monotonic() - began > 60 * minutes
+        over, *values = _mean([torch.tensor(float(late)), *pending], device)
+        means = dict(zip(terms, (value / unread for value in values), strict=True))
+        if not math.isfinite(means["loss"]):
+            raise FloatingPointError(
+                f"{checkpoint.stem}: the loss is {means['loss']} by step {step}; "
+                "what was saved before is whole: a lower learning rate may go on from it"
+            )
         for name, mean in means.items():
-            sums[name] = sums.get(name, 0.0) + mean
+            sums[name] = sums.get(name, 0.0) + unread * mean
+        unread = 0
         if step % stride == 0 or step == schedule.iterations:
             count = (step - 1) % stride + 1
-            seconds = spent + time.monotonic() - began
-            history.append({"step": step, "seconds": round(seconds, 2)} | {k: v / count for k, v in sums.items()})
+            row = {"step": step, "seconds": round(spent + time.monotonic() - began, 2)}
+            row |= {k: v / count for k, v in sums.items()}
+            if validate is not None and rank == 0 and _due(step, stride, look, schedule.iterations):
+                row |= _measured(task, validate, device, precision)
+            history.append(row)
             sums = {}
         progress(step, means["loss"])
-        if step in marks:
+        if step in snaps:
             keep(checkpoint.with_name(f"{checkpoint.stem}-{step:06d}{checkpoint.suffix}"))
         if over or step == schedule.iterations or time.monotonic() - saved > save_every:
             keep(checkpoint)
@@ -137,6 +168,21 @@ def fit(
     if world > 1:
         dist.barrier()  # the next stage reads what the first process wrote
     return history
+
+
+def _due(step: int, stride: int, look: int, last: int) -> bool:
+    """Whether a row of the history is the first one of a twentieth of the run, or the last of all."""
+    return step == last or step // look > (step - stride) // look
+
+
+def _measured(
+    task: nn.Module, validate: Callable[[nn.Module], Mapping[str, float]], device: torch.device, precision: torch.dtype
+) -> dict[str, float]:
+    task.eval()
+    with torch.no_grad(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        found = {f"validation {name}": value for name, value in validate(task).items()}
+    task.train()
+    return found
 
 
 def anywhere(flag: bool, device: str | torch.device) -> bool:

@@ -26,6 +26,9 @@ from umsn.files import InputError, whole
 
 #: Formats looked for. Those that start other programs (EPS) or have no signature of their own (TGA) are left out.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "AVIF", "PPM", "PCX")
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2", ".avif", ".ppm", ".pgm", ".pbm", ".pcx")
+)  #: by which pictures are found in a folder
 EXPECTED = "a photograph (JPEG, PNG, TIFF, WebP, BMP, GIF, ...) was expected"
 NOT_READ = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".heic", ".heif")
 MOST_PIXELS = 128_000_000  #: about 1.5 GB as float32 RGB

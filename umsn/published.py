@@ -8,6 +8,7 @@ else in the library uses this module.
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
@@ -18,6 +19,9 @@ from torch import Tensor, nn
 
 from umsn import blur
 from umsn.blocks import SharedSmoothing
+from umsn.deblurring import UMSN, build
+from umsn.parsing import SNet
+from umsn.summary import macs
 
 Item = TypeVar("Item")
 
@@ -27,6 +31,9 @@ LOG_WEIGHT = 0.06 / 4
 
 #: Noise is drawn with this standard deviation, in grey levels, and added to pictures between -1 and 1.
 NOISE_LEVELS = 4
+
+#: MACs of the published networks on a picture of 128 x 128, counted in the running code: S-Net's, and with UMSN's.
+SNET_MACS, ALL_MACS = 34.4e9, 94.6e9
 
 #: Above this a map that was blurred together with its picture is a mask again.
 THRESHOLD = 0.49
@@ -158,3 +165,22 @@ def pooled_f_score(predicted: Tensor, true: Tensor) -> Tensor:
 def written(pictures: Tensor) -> Tensor:
     """Pictures as the published test script writes them, (B, 3, H, W) in [0, 1]: cut to 256 levels, not rounded."""
     return (pictures * 255).clamp(0, 255).byte().float() / 255
+
+
+def of_published_cost() -> tuple[SNet, UMSN]:
+    """S-Net and UMSN of this library, widened inside their blocks until they cost what the published ones do.
+
+    Not the published networks: they stand for the same number of MACs, in convolutions of the same kinds.
+    """
+    snet = _widened(lambda e: SNet(expansion=e), SNET_MACS)
+    return snet, _widened(lambda e: build("umsn", expansion=e), ALL_MACS - SNET_MACS)
+
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def _widened(make: Callable[[float], Network], wanted: float) -> Network:
+    """The network whose blocks are as wide as costs ``wanted`` MACs, to a 64th of their outer width."""
+    with torch.device("meta"):
+        width = bisect_left(range(64, 64 * 16), wanted, key=lambda n: macs(make(n / 64))[""])
+    return make((64 + width) / 64)

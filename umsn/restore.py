@@ -11,11 +11,10 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,25 +22,14 @@ from torch import Tensor
 from umsn import photographs
 from umsn.faces import Window
 from umsn.files import InputError
-
-if TYPE_CHECKING:
-    from skimage.feature import Cascade
+from umsn.finding import find_faces
 
 Deblur = Callable[[Tensor], Tensor]  #: blurred (B, 3, H, W) RGB in [0, 1] -> restored, the same
 
 SCALE = 128  #: pixels the networks see across a face's frame (Sec. IV)
 SMALLEST = 16  #: pixels a side, of a picture or a frame: below it a face has no features left
 LONGEST = 8  #: longer side over shorter of a picture worked on whole
-SMALLEST_FOUND = 40  #: pixels of the smallest face searched for
-#: Large faces are searched first, small ones where there is none: the longer side of the copy of the picture that is
-#: looked at, and the overlapping detections that make a face there. Small boxes need more, being wrong more often.
-SEARCHES = ((320, 3), (640, 10))
 FADE = 1 / 8  #: part of the frame's side over which the change fades out
-
-#: From the cascade's box to the frame: side over width, and how far the centre moves down, in widths. Medians over the
-#: 98 of 100 real faces (128 x 128 windows, eyes 0.30 of a side apart) that are found; their s.d. is 0.06 and 0.03.
-#: Blurred by eight real camera shakes, 93 are found where they are and the medians are 1.23 and 0.05.
-FRAME = (1.235, 0.04)
 
 
 class Report(NamedTuple):
@@ -54,101 +42,46 @@ class Report(NamedTuple):
     error: InputError | None = None
 
 
-def find_faces(photo: Tensor) -> list[Window]:
-    """The frames of the upright frontal faces in (3, H, W) RGB in [0, 1], largest first. They may reach over the edge.
-
-    scikit-image's cascade of local binary patterns looks at a smaller copy of the picture and at its mirror image, and
-    a face is what it sees in both: faces of an eighth of the longer side or more; where there are none, a sixteenth.
-    """
-    for longest, neighbours in SEARCHES:
-        shrink = min(1.0, longest / max(photo.shape[-2:]))
-        frames = []
-        for row, column, width in (box / shrink for box in _seen_twice(_small_copy(photo, shrink), neighbours)):
-            side, middle = FRAME[0] * width, (row + (0.5 + FRAME[1]) * width, column + 0.5 * width)
-            if not any(_holds(frame, *middle) for frame in frames):
-                corner = (round(centre - side / 2) for centre in middle)
-                frames.append(Window(*corner, round(side), round(side)))
-        if frames or shrink == 1:
-            break
-    return frames
-
-
-def _small_copy(photo: Tensor, shrink: float) -> np.ndarray:
-    """(3, H, W) in [0, 1] -> (h, w, 3) bytes."""
-    if shrink < 1:
-        size = [max(1, round(n * shrink)) for n in photo.shape[-2:]]
-        photo = F.interpolate(photo[None], size, mode="bilinear", antialias=True)[0]
-    return (photo.movedim(0, -1) * 255).round().to(torch.uint8).numpy()
-
-
-def _seen_twice(pixels: np.ndarray, neighbours: int) -> list[np.ndarray]:
-    """The boxes (row, column, width) seen in (H, W, 3) and in its mirror image, the mean of both, largest first."""
-    boxes = _boxes(pixels, neighbours)
-    mirrored = _boxes(np.ascontiguousarray(pixels[:, ::-1]), neighbours)
-    mirrored[:, 1] = pixels.shape[1] - mirrored[:, 1] - mirrored[:, 2]
-    seen = [(a + b) / 2 for a in boxes for b in mirrored if _agree(a, b)]
-    return sorted(seen, key=lambda box: -box[2])
-
-
-def _boxes(pixels: np.ndarray, neighbours: int) -> np.ndarray:
-    least, most = min(SMALLEST_FOUND, *pixels.shape[:2]), min(pixels.shape[:2])
-    found = _cascade().detect_multi_scale(
-        pixels,
-        scale_factor=1.1,
-        step_ratio=1,
-        min_size=(least,) * 2,
-        max_size=(most,) * 2,
-        min_neighbor_number=neighbours,
-    )
-    return np.array([(box["r"], box["c"], box["width"]) for box in found], dtype=float).reshape(-1, 3)
-
-
-@lru_cache(maxsize=1)
-def _cascade() -> Cascade:
-    from skimage.data import lbp_frontal_face_cascade_filename
-    from skimage.feature import Cascade
-
-    return Cascade(lbp_frontal_face_cascade_filename())
-
-
-def _agree(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two boxes are of about one size and place."""
-    apart = np.abs(a[:2] + a[2] / 2 - b[:2] - b[2] / 2).max()
-    return apart < 0.2 * a[2] and 0.7 < a[2] / b[2] < 1.4
-
-
-def _holds(frame: Window, row: float, column: float) -> bool:
-    return 0 <= row - frame.row < frame.height and 0 <= column - frame.column < frame.width
-
-
 def square(box: Window) -> Window:
     """The smallest square around the box's centre that holds it."""
     side = max(box.height, box.width)
     return Window(box.row - (side - box.height) // 2, box.column - (side - box.width) // 2, side, side)
 
 
-def change(photo: Tensor, frame: Window, deblur: Deblur) -> Tensor:
-    """What deblurring changes within a frame: (3, H, W) and a square of s pixels -> (3, s, s), fading to 0 at its edge.
+def small_copies(photo: Tensor, frames: Iterable[Window]) -> list[Tensor]:
+    """What the networks are to see of (3, H, W): each square frame at `SCALE`; without any, the whole picture.
 
-    Where the frame reaches over the photograph's edge, the photograph goes on mirrored.
+    (3, 128, 128) each; the whole picture has its shorter side at `SCALE`. Where a frame reaches over the photograph's
+    edge, the photograph goes on mirrored.
     """
+    frames = list(frames)
+    if not frames:
+        scale = SCALE / min(photo.shape[-2:])
+        return [_resized(photo[None], (round(n * scale) for n in photo.shape[-2:]))[0].clamp(0, 1)]
+    return [_resized(_framed(photo, frame)[None], (SCALE, SCALE))[0].clamp(0, 1) for frame in frames]
+
+
+def _framed(photo: Tensor, frame: Window) -> Tensor:
     rows = _mirrored(frame.row, frame.height, photo.shape[-2])
     columns = _mirrored(frame.column, frame.width, photo.shape[-1])
-    fade = _fade(frame.height)
-    return _residual(photo[:, rows[:, None], columns], (SCALE, SCALE), deblur) * fade[:, None] * fade
+    return photo[:, rows[:, None], columns]
 
 
-def change_whole(photo: Tensor, deblur: Deblur) -> Tensor:
-    """What deblurring changes when all of (3, H, W) is taken for a face's frame, its shorter side at ``SCALE``."""
-    height, width = photo.shape[-2:]
-    scale = SCALE / min(height, width)
-    return _residual(photo, (round(height * scale), round(width * scale)), deblur)
+def put_back(photo: Tensor, frames: Iterable[Window], changes: Iterable[Tensor]) -> Tensor:
+    """Add what deblurring changed in each small copy, at the photograph's scale, fading to nothing at a frame's edge.
 
-
-def _residual(blurred: Tensor, size: tuple[int, int], deblur: Deblur) -> Tensor:
-    """(restored - blurred) at the networks' scale, brought back to the size of ``blurred`` (3, H, W)."""
-    small = _resized(blurred[None], size).clamp(0, 1)
-    return _resized(deblur(small).float() - small, blurred.shape[-2:])[0]
+    (3, H, W) RGB in [0, 1], and changes as large as their `small_copies`  ->  (3, H, W) in [0, 1].
+    """
+    frames, changes = list(frames), list(changes)
+    if not frames:
+        return (photo + _resized(changes[0][None], photo.shape[-2:])[0]).clamp(0, 1)
+    total, weight = torch.zeros_like(photo), torch.zeros_like(photo[0])
+    for frame, small in zip(frames, changes, strict=True):
+        fade = _fade(frame.height)[:, None] * _fade(frame.width)
+        inside, part = _overlap(frame, photo.shape[-2:])
+        total[:, *inside] += (_resized(small[None], frame[2:])[0] * fade)[:, *part]
+        weight[inside] += fade[part]
+    return (photo + total / weight.clamp(min=1)).clamp(0, 1)
 
 
 def _resized(images: Tensor, size: Iterable[int]) -> Tensor:
@@ -176,14 +109,8 @@ def restore(photo: Tensor, deblur: Deblur, frames: Iterable[Window]) -> Tensor:
     """
     frames = list(frames)
     _check(photo, frames)
-    if not frames:
-        return (photo + change_whole(photo, deblur)).clamp(0, 1)
-    total, weight = torch.zeros_like(photo), torch.zeros_like(photo[0])
-    for frame in frames:
-        inside, part = _overlap(frame, photo.shape[-2:])
-        total[:, *inside] += change(photo, frame, deblur)[:, *part]
-        weight[inside] += (_fade(frame.height)[:, None] * _fade(frame.width))[part]
-    return (photo + total / weight.clamp(min=1)).clamp(0, 1)
+    copies = small_copies(photo, frames)
+    return put_back(photo, frames, (deblur(copy[None])[0].float() - copy for copy in copies))
 
 
 def _overlap(frame: Window, size: Iterable[int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
@@ -218,22 +145,67 @@ def _text(frame: Window) -> str:
     return ",".join(map(str, frame))
 
 
-def restore_file(
-    source: Path, result: Path, deblur: Deblur, *, box: Window | None = None, whole: bool = False
-) -> list[Window]:
-    """Read a photograph, deblur it in the box, whole, or (by default) in the faces found, and write a PNG.
+class _Opened(NamedTuple):
+    """A photograph between reading and writing."""
 
-    The frames worked on; none means the whole picture. Alpha, depth, greyness and profile are kept. Raises InputError
-    naming ``source``.
-    """
+    source: Path
+    result: Path
+    photograph: photographs.Photograph
+    frames: list[Window]
+    copies: list[Tensor]
+    seconds: float
+
+
+def _open(source: Path, result: Path, box: Window | None, whole: bool) -> _Opened:
+    """Read a photograph and find what is to be deblurred. Raises InputError naming ``source``."""
+    start = time.perf_counter()
     photograph = photographs.read(source)
     frames = [] if whole else [square(box)] if box is not None else find_faces(photograph.rgb)
     try:
-        restored = restore(photograph.rgb, deblur, frames)
+        _check(photograph.rgb, frames)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-    photographs.write(result, photograph._replace(rgb=restored))
-    return frames
+    copies = small_copies(photograph.rgb, frames)
+    return _Opened(source, result, photograph, frames, copies, time.perf_counter() - start)
+
+
+def _deblurred(copies: list[Tensor], deblur: Deblur, batch: int) -> list[Tensor]:
+    """What deblurring changes in each of the copies; up to ``batch`` of one size are deblurred together."""
+    changes: list[Tensor] = []
+    for _, alike in groupby(copies, key=lambda copy: copy.shape):
+        for some in torch.stack(list(alike)).split(batch):
+            changes += deblur(some).float() - some
+    return changes
+
+
+def _finish(opened: list[_Opened], deblur: Deblur, batch: int) -> Iterator[Report]:
+    """Deblur photographs together, and write them as PNG. Alpha, depth, greyness and profile are kept."""
+    start = time.perf_counter()
+    changes = _deblurred([copy for one in opened for copy in one.copies], deblur, batch)
+    share = (time.perf_counter() - start) / max(len(changes), 1)
+    for one in opened:
+        start = time.perf_counter()
+        own, changes = changes[: len(one.copies)], changes[len(one.copies) :]
+        restored = put_back(one.photograph.rgb, one.frames, own)
+        try:
+            photographs.write(one.result, one.photograph._replace(rgb=restored))
+        except InputError as error:
+            yield Report(one.source, None, [], one.seconds, error)
+            continue
+        seconds = one.seconds + share * len(own) + time.perf_counter() - start
+        yield Report(one.source, one.result, one.frames, seconds)
+
+
+def photos_in(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The files named, and the pictures in the folders named (by their suffix, in order of name, not deeper)."""
+    found: list[Path] = []
+    for source in map(Path, sources):
+        if not source.is_dir():
+            found.append(source)
+            continue
+        pictures = sorted(path for path in source.iterdir() if path.suffix.lower() in photographs.SUFFIXES)
+        found += pictures or [source]  # which `photographs.read` then refuses, in its turn
+    return found
 
 
 def results(sources: Iterable[str | os.PathLike[str]], folder: str | os.PathLike[str]) -> list[tuple[Path, Path]]:
@@ -258,13 +230,20 @@ def restore_all(
     *,
     box: Window | None = None,
     whole: bool = False,
+    batch: int = 1,
 ) -> Iterator[Report]:
-    """Work through photographs, each reported as it is done. A bad one is reported too and the others still done."""
+    """Work through photographs, each reported as it is done. A bad one is reported too and the others still done.
+
+    They are read until they hold ``batch`` faces, which are then deblurred together.
+    """
+    waiting: list[_Opened] = []
     for source, result in results(sources, folder):
         start = time.perf_counter()
         try:
-            frames = restore_file(source, result, deblur, box=box, whole=whole)
+            waiting.append(_open(source, result, box, whole))
         except InputError as error:
             yield Report(source, None, [], time.perf_counter() - start, error)
-        else:
-            yield Report(source, result, frames, time.perf_counter() - start)
+        if sum(len(opened.copies) for opened in waiting) >= batch:
+            yield from _finish(waiting, deblur, batch)
+            waiting = []
+    yield from _finish(waiting, deblur, batch)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from umsn import blur
+from umsn import blur, datasets, synthetic
 from umsn.faces import MIRRORED_LABEL, FaceSet, masks_of, relabel
 from umsn.files import InputError
 from umsn.recipes import Recipe
@@ -68,6 +70,21 @@ class Source:
             seed = int(torch.randint(2**62, (), generator=generator))
             generator = torch.Generator(blurred.device).manual_seed(seed)
         return Batch(photos, blur.add_noise(blurred, sigma, generator), masks)
+
+
+def drawn_faces(count: int, folder: str | os.PathLike[str], *, seed: int, margin: int = datasets.MARGIN) -> FaceSet:
+    """``count`` drawn faces with ``margin`` pixels around them, so that a blur has no border; kept in ``folder``.
+
+    They are drawn once (by the first of the processes that train together), and read as pictures ever after.
+    """
+    folder = Path(folder)
+    together = torch.distributed.is_initialized()
+    first = not together or torch.distributed.get_rank() == 0
+    if first and not (folder / "identities.csv").exists():  # what `save` writes last
+        datasets.save(synthetic.faces(count, seed=seed, margin=margin), folder)
+    if together:
+        torch.distributed.barrier()
+    return datasets.load(folder, layout="synthetic")
 
 
 def fingerprint(faces: FaceSet) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from umsn import weights
+from umsn import metrics, weights
 from umsn.confidence import ConfidenceNetwork
 from umsn.deblurring import METHODS, FirstStage, FNet, Method, build
 from umsn.faces import CLASSES, FaceSet
@@ -29,6 +29,9 @@ from umsn.recipes import Recipe, Schedule
 from umsn.source import Batch, Source, fingerprint
 
 Features = Callable[[Tensor], Tensor]
+
+#: Pictures that a stage is validated on, and how many are restored together.
+VALIDATED, VALIDATED_TOGETHER = 32, 4
 
 
 class Parsing(nn.Module):
@@ -43,6 +46,12 @@ class Parsing(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         logits = self.snet(batch.blurred if self.blurry else batch.sharp).float()
         return {"loss": F.cross_entropy(logits, batch.masks.argmax(1))}
+
+    def measure(self, batch: Batch) -> dict[str, float]:
+        """The F-score of each class, over all pixels of the batch."""
+        predicted = self.snet(batch.blurred if self.blurry else batch.sharp).argmax(1)
+        both, first, second = metrics.overlaps(predicted, batch.masks.argmax(1)).sum(0).double().unbind(-1)
+        return {f"F {name}": float(2 * both[i] / (first[i] + second[i]).clamp_min(1)) for i, name in enumerate(CLASSES)}
 
 
 class Stream(nn.Module):
@@ -64,6 +73,11 @@ class Stream(nn.Module):
             return {"loss": l1}
         perceptual = perceptual_loss(restored, batch.sharp, self.features)
         return {"loss": total_loss(l1, perceptual, self.lam1), "l1": l1, "perceptual": perceptual}
+
+    def measure(self, batch: Batch) -> dict[str, float]:
+        """PSNR before and after."""
+        mask = self.parse(batch.blurred)[:, self.only : self.only + 1]
+        return _decibels(batch, self.network(batch.blurred, mask).restored)
 
 
 class Whole(nn.Module):
@@ -99,6 +113,20 @@ class Whole(nn.Module):
             terms["perceptual"] = perceptual_loss(restored, batch.sharp, self.features)
             loss = total_loss(loss, terms["perceptual"], self.recipe.lam1)
         return {"loss": loss, **terms}
+
+    def measure(self, batch: Batch) -> dict[str, float]:
+        """PSNR before and after, and the confidence in each class."""
+        restored = self.network(batch.blurred, self.parse(batch.blurred)).restored.float()
+        found = _decibels(batch, restored)
+        if self.confidence is not None:
+            confidence = self.confidence(restored, batch.sharp, batch.masks).float().mean(0)
+            found |= {f"C_{name}": value for name, value in zip(CLASSES, confidence.tolist(), strict=True)}
+        return found
+
+
+def _decibels(batch: Batch, restored: Tensor) -> dict[str, float]:
+    pictures = {"psnr": restored.float().clamp(0, 1), "psnr blurred": batch.blurred}
+    return {name: float(metrics.psnr(picture, batch.sharp).mean()) for name, picture in pictures.items()}
 
 
 Task = Parsing | Stream | Whole
@@ -189,14 +217,17 @@ def train(
     faces: FaceSet,
     *,
     stages: Sequence[str] = UP_TO_UMSN,
+    validation: FaceSet | None = None,
     device: str | torch.device = "cpu",
     minutes: float | None = None,
+    compiled: bool = False,
     say: Callable[[str], None] | None = print,
 ) -> dict[str, list[dict[str, float]]]:
     """Run the stages one after the other, each from its checkpoint if it has one; their histories by name.
 
-    ``minutes`` bounds the whole; what was not finished goes on at the next call. Raises InputError for a stage that
-    does not exist or whose forerunners have not run.
+    ``minutes`` bounds the whole; what was not finished goes on at the next call. ``validation``, faces that are not
+    learned from, are measured twenty times in each stage, blurred by kernels of another seed, in pieces of the recipe's
+    crop. Raises InputError for a stage that does not exist or whose forerunners have not run.
     """
     unknown = [s for s in stages if s not in STAGES]
     if unknown:
@@ -205,6 +236,10 @@ def train(
     facts = {"recipe": asdict(run.recipe), "data": fingerprint(faces), "perceptual": run.features is not None}
     if run.start is not None:
         facts["start"] = weights.digest(run.start)
+    unseen = None
+    if validation is not None:
+        facts["validation"] = fingerprint(validation)
+        unseen = Source.of(validation, replace(run.recipe, kernels=VALIDATED), seed=run.seed + 1, device=device)
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     histories = {}
     for name in stages:
@@ -215,9 +250,21 @@ def train(
         snapshots = run.recipe.snapshots if name == "umsn" else ()
         histories[name] = fit(
             run.task(name), source, schedule, run.checkpoint(name),
-            seed=run.seed, facts=facts, minutes=left, snapshots=snapshots, say=say,
+            seed=run.seed, facts=facts, minutes=left, snapshots=snapshots, compiled=compiled, say=say,
+            validate=None if unseen is None else partial(_validate, source=unseen),
         )  # fmt: skip
     return histories
+
+
+def _validate(task: Task, source: Source) -> dict[str, float]:
+    """What the task measures on `VALIDATED` pictures, always the same ones."""
+    found: dict[str, float] = {}
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(0, VALIDATED, VALIDATED_TOGETHER):
+        batch = source.batch(VALIDATED_TOGETHER, generator, only=task.only)
+        for name, value in task.measure(batch).items():
+            found[name] = found.get(name, 0.0) + value * VALIDATED_TOGETHER / VALIDATED
+    return found
 
 
 def export(run: Run, stage: str, path: Path, facts: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
@@ -12,6 +13,7 @@ from umsn import blur, synthetic
 from umsn.datasets import MARGIN, SIDE, load, load_pairs
 from umsn.evaluation.intervals import summarise
 from umsn.evaluation.protocol import Method, Progress, evaluate, evaluate_pairs
+from umsn.exported import Fast
 from umsn.faces import FaceSet, Window
 from umsn.files import InputError
 from umsn.records import Timer, provenance
@@ -34,6 +36,7 @@ def run(
     centre: blur.Centre = "box",
     limit: int | None = None,
     weights: str | None = None,
+    fast: bool = False,
     quantise: bool = False,
     batch: int = 4,
     device: str = "cpu",
@@ -44,16 +47,21 @@ def run(
     ``method``: one or several of blurred, bnet, maps, nrl, umsn, with commas. ``faces``: a folder in ``layout``, or a
     number of people to draw, whom no training drew. ``layout`` pairs: pictures that somebody else blurred (*_gt and
     *_blur), where sizes, kernels and noise say nothing. ``weights``: a file exported by umsn, not the package's.
-    Raises InputError.
+    ``fast``: by ONNX Runtime, on the CPU. Raises InputError.
     """
-    window = parse_window(window) if isinstance(window, str) else window
+    asked = {
+        "method": method, "faces": Path(faces).name, "layout": layout, "window": window, "sizes": sizes,
+        "kernels": kernels, "noise": noise, "seed": seed, "centre": centre, "limit": limit, "fast": fast,
+        "quantise": quantise, "batch": batch,
+    }  # fmt: skip
+    window = parse_window(window) if isinstance(window, str) else window and Window(*window)
     sizes = parse_sizes(sizes) if isinstance(sizes, str) else tuple(sizes)
     if centre not in get_args(blur.Centre):
         raise InputError(f"centre {centre!r}: expected {' or '.join(get_args(blur.Centre))}")
     if kernels < 1 or batch < 1 or not noise >= 0:
         raise InputError(f"kernels {kernels}, batch {batch}, noise {noise}: expected at least 1, 1 and 0")
     networks = {name: _networks(name, device, weights) for name in method.split(",") if name != "blurred"}
-    methods = {name: _method(networks.get(name)) for name in method.split(",")}
+    methods = {name: _method(networks.get(name), fast) for name in method.split(",")}
     options = {"batch": batch, "device": device, "progress": progress}
     with Timer() as timer:
         if layout == "pairs":
@@ -67,7 +75,8 @@ def run(
             rows = evaluate(methods, some, **protocol, window=window, quantise=quantise, **options)
     source = f"{faces} drawn faces" if str(faces).isdigit() else f"a folder ({layout})"
     hashes = {name: found.digest for name, found in networks.items()}
-    return to_record(rows, source=source, weights=hashes, seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib)
+    about = {"asked": asked, "source": source, "weights": hashes}
+    return to_record(rows, **about, seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib)
 
 
 def _faces(
@@ -78,9 +87,14 @@ def _faces(
         return load(faces, layout=layout, limit=limit), window
     if int(faces) < 1:
         raise InputError(f"faces {faces}: expected a folder, or a number of at least 1")
-    people = range(UNSEEN, UNSEEN + int(faces))
-    drawn = synthetic.faces(int(faces), seed=seed, identities=people, shots_per_identity=1, margin=MARGIN)
+    drawn = unseen_faces(int(faces), seed=seed)
     return drawn, window or Window(MARGIN, MARGIN, SIDE - 2 * MARGIN, SIDE - 2 * MARGIN)
+
+
+def unseen_faces(count: int, *, seed: int = 0) -> FaceSet:
+    """Drawn photographs of people whom no training draws, one of each, with a margin of `MARGIN` pixels."""
+    people = range(UNSEEN, UNSEEN + count)
+    return synthetic.faces(count, seed=seed, identities=people, shots_per_identity=1, margin=MARGIN)
 
 
 def named_method(name: str, device: str = "cpu", weights: str | None = None) -> Method:
@@ -92,8 +106,10 @@ def _networks(name: str, device: str, weights: str | None) -> Pipeline:
     return shipped(name, device) if weights is None else pipeline(weights, device)
 
 
-def _method(networks: Pipeline | None) -> Method:
-    return (lambda blurred: blurred) if networks is None else (lambda blurred: networks(blurred).restored)
+def _method(networks: Pipeline | None, fast: bool = False) -> Method:
+    if networks is None:
+        return lambda blurred: blurred
+    return Fast(networks) if fast else lambda blurred: networks(blurred).restored
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:

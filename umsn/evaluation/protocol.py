@@ -1,6 +1,7 @@
 """Faces x kernels x methods, one row each: the protocol of Sec. IV.
 
 Each of 100 faces is blurred by the same 80 kernels, ten of each size 13, 15, .. 27; any part of that can be asked for.
+Where a process group has been set up (torchrun), its processes share the pictures, and all of them get all rows.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pandas as pd
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from umsn import blur, metrics
 from umsn.datasets import Pairs, data_hash
-from umsn.evaluation.pictures import Batch, Kernel, blurred_batches, published_batches
+from umsn.evaluation.pictures import ALONE, Batch, Kernel, Share, blurred_batches, published_batches
 from umsn.faces import CLASSES, FaceSet, Window
 from umsn.files import InputError
 from umsn.records import Timer
@@ -49,7 +51,7 @@ def evaluate(
     drawn = kernels is None
     kernels = blur.protocol_kernels(sizes, per_size, seed, centre=centre) if drawn else list(kernels)
     options = {"sigma": sigma, "seed": seed, "window": window, "quantise": quantise}
-    batches = blurred_batches(faces, kernels, batch=batch, device=device, **options)
+    batches = blurred_batches(faces, kernels, batch=batch, device=device, share=_share(), **options)
     rows = _rows(methods, faces, batches, sigma, len(faces) * len(kernels), progress)
     rows.attrs["protocol"] = {
         "faces": len(faces),
@@ -73,7 +75,7 @@ def evaluate_pairs(
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Measure every method on pictures that somebody else blurred; rows as of `evaluate`, sigma nan: unknown."""
-    batches = published_batches(pairs, window=window, batch=batch, device=device)
+    batches = published_batches(pairs, window=window, batch=batch, device=device, share=_share())
     rows = _rows(methods, pairs.faces, batches, math.nan, len(pairs.pairs), progress)
     rows.attrs["protocol"] = {
         "faces": len(pairs.faces),
@@ -102,16 +104,31 @@ def _rows(
                     restored = method(some.blurred)
                 seconds[name] += timer.seconds
                 _check(name, restored, some.blurred)
-                keys = {"method": [name] * count, **_keys(faces, some), "sigma": [float(sigma)] * count}
+                keys = {"place": some.places, "method": [name] * count, **_keys(faces, some)}
+                keys |= {"sigma": [float(sigma)] * count}
                 for column, values in {**keys, **measure(restored.clamp(0, 1), some.sharp, some.masks)}.items():
                     columns.setdefault(column, []).extend(values)
             done += count
             if progress is not None:
-                progress(done, total)
-    rows = pd.DataFrame(columns)
+                progress(min(done * _share()[1], total), total)
+    parts, times = _from_all(columns), _from_all(seconds)
+    rows = pd.concat([pd.DataFrame(part) for part in parts if part]).sort_values("place", kind="stable")
     rows = rows.sort_values("method", kind="stable", key=lambda c: c.map(list(methods).index), ignore_index=True)
-    rows.attrs["seconds_per_image"] = {name: spent / total for name, spent in seconds.items()}
-    return rows
+    rows.attrs["seconds_per_image"] = {name: sum(time[name] for time in times) / total for name in methods}
+    return rows.drop(columns="place")
+
+
+def _share() -> Share:
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else ALONE
+
+
+def _from_all(mine: dict) -> list[dict]:
+    """What each process has, in the order of their ranks."""
+    if not dist.is_initialized():
+        return [mine]
+    gathered: list[dict] = [{}] * dist.get_world_size()
+    dist.all_gather_object(gathered, mine)
+    return gathered
 
 
 def measure(restored: Tensor, sharp: Tensor, masks: Tensor | None = None) -> dict[str, list[float]]:

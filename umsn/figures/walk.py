@@ -10,13 +10,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from umsn import datasets, synthetic, weights
+from umsn import weights
 from umsn.datasets import MARGIN, SIDE
 from umsn.datasets.loading import PALETTE
-from umsn.evaluation.command import UNSEEN
+from umsn.evaluation import unseen_faces
 from umsn.faces import LABELS, FaceSet, Window
 from umsn.figures.tables import Table, plain
 from umsn.recipes import Recipe
+from umsn.source import drawn_faces
 from umsn.stages import Run, Task
 from umsn.weights import Pipeline
 
@@ -30,11 +31,9 @@ def training(recipe: Recipe, seed: int, runs: str | PathLike[str] = "../runs") -
     Faces have pixels around them where the recipe's crop is as large as a face (Sec. IV-A.2 crops 128 x 128).
     """
     folder = Path(runs) / f"{recipe.name}-{seed}"
-    kept = folder / f"faces-{recipe.faces}"
-    if not (kept / "identities.csv").exists():  # what `save` writes last
-        margin = MARGIN if recipe.crop + 2 * MARGIN > SIDE - 2 * MARGIN else 0
-        datasets.save(synthetic.faces(recipe.faces, seed=seed, margin=margin), kept)
-    return Run(folder, recipe, seed), datasets.load(kept, layout="synthetic")
+    margin = MARGIN if recipe.crop + 2 * MARGIN > SIDE - 2 * MARGIN else 0
+    faces = drawn_faces(recipe.faces, folder / f"faces-{recipe.faces}", seed=seed, margin=margin)
+    return Run(folder, recipe, seed), faces
 
 
 def unseen(count: int, seed: int) -> tuple[FaceSet, Window]:
@@ -42,10 +41,8 @@ def unseen(count: int, seed: int) -> tuple[FaceSet, Window]:
 
     They are the faces of `umsn evaluate`.
     """
-    people = range(UNSEEN, UNSEEN + count)
     inner = SIDE - 2 * MARGIN
-    drawn = synthetic.faces(count, seed=seed, identities=people, shots_per_identity=1, margin=MARGIN)
-    return drawn, Window(MARGIN, MARGIN, inner, inner)
+    return unseen_faces(count, seed=seed), Window(MARGIN, MARGIN, inner, inner)
 
 
 def snapshots(run: Run, stage: str = "umsn") -> Mapping[int, Task]:
