@@ -16,7 +16,7 @@ import numpy as np
 import skimage
 import torch
 
-from umsn import blur, metrics, restore, weights
+from umsn import blur, finding, metrics, weights
 from umsn.files import write_json
 from umsn.records import provenance
 
@@ -40,7 +40,7 @@ def main() -> None:
     words.add_argument("--json", type=Path, required=True)
     chosen = words.parse_args()
     photo = torch.from_numpy(skimage.data.astronaut()).movedim(-1, 0).float() / 255
-    frame = restore.find_faces(photo)[0]
+    frame = finding.find_faces(photo)[0]
     face = torch.nn.functional.interpolate(frame.crop(photo)[None], size=(128, 128), mode="area")
     pipeline = weights.shipped()
     rows = []

@@ -19,6 +19,17 @@ from umsn.records import provenance
 from umsn.stages import STAGES
 
 
+def _hardware(platform: dict[str, object]) -> str:
+    """The card, or the processor; older checkpoints do not say."""
+    return str(platform.get("gpu") or platform.get("cpu") or "as in the provenance")
+
+
+def _rounded(row: dict[str, float]) -> dict[str, float]:
+    """What a history keeps of a row: losses, confidences, and what was measured on unseen faces."""
+    kept = ("l1", "L_", "C_", "validation")
+    return {"step": row["step"]} | {k: round(v, 5) for k, v in row.items() if k.startswith(kept)}
+
+
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
@@ -37,10 +48,10 @@ def main() -> None:
             "learning rate": facts["schedule"]["learning_rate"], "decay": facts["schedule"]["decay"],
             "minutes": round(facts["seconds"] / 60, 1), "seed": facts["seed"], "data": facts["data"],
             "started from": facts.get("start", "new"), "last loss": round(history[-1]["loss"], 4),
+            "hardware": _hardware(facts.get("platform", {})),
         }  # fmt: skip
         if STAGES[name].schedule == "whole":
-            curve = [{"step": row["step"], "l1": round(row["l1"], 5)} for row in history]
-            stages[f"{name}, {facts['recipe']['name']}"]["history"] = curve
+            stages[f"{name}, {facts['recipe']['name']}"]["history"] = [_rounded(row) for row in history]
     precision = str(fast_type(torch.device("cpu"))).removeprefix("torch.")
     about = provenance(precision=precision, note=chosen.note)
     write_json(chosen.json, {"provenance": about, "stages": stages})
