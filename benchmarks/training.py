@@ -10,11 +10,8 @@ import argparse
 from itertools import product
 from pathlib import Path
 
-import torch
-
 from umsn import weights
 from umsn.files import write_json
-from umsn.fitting import fast_type
 from umsn.records import provenance
 from umsn.stages import STAGES
 
@@ -48,13 +45,11 @@ def main() -> None:
             "learning rate": facts["schedule"]["learning_rate"], "decay": facts["schedule"]["decay"],
             "minutes": round(facts["seconds"] / 60, 1), "seed": facts["seed"], "data": facts["data"],
             "started from": facts.get("start", "new"), "last loss": round(history[-1]["loss"], 4),
-            "hardware": _hardware(facts.get("platform", {})),
+            "hardware": _hardware(facts.get("platform", {})), "precision": facts.get("precision", "bfloat16"),
         }  # fmt: skip
         if STAGES[name].schedule == "whole":
             stages[f"{name}, {facts['recipe']['name']}"]["history"] = [_rounded(row) for row in history]
-    precision = str(fast_type(torch.device("cpu"))).removeprefix("torch.")
-    about = provenance(precision=precision, note=chosen.note)
-    write_json(chosen.json, {"provenance": about, "stages": stages})
+    write_json(chosen.json, {"provenance": provenance(note=chosen.note), "stages": stages})
 
 
 if __name__ == "__main__":

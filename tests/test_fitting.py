@@ -19,10 +19,10 @@ from training import SHORT, run_in, short, striped
 from umsn import weights
 from umsn.faces import CLASSES
 from umsn.files import InputError, read_json
-from umsn.fitting import fit, learning_rate
+from umsn.fitting import fit, learning_rate, seed_of
 from umsn.parsing import SNet
 from umsn.recipes import Schedule
-from umsn.source import Source
+from umsn.source import Batch, Source
 from umsn.stages import UP_TO_UMSN, Parsing, train
 
 FACES = striped()
@@ -72,7 +72,7 @@ import torch
 from training import SHORT, run_in, striped
 from umsn import weights
 from umsn.fitting import fit
-from umsn.source import Source
+from umsn.source import Batch, Source
 torch.set_num_threads(1)
 
 def work(run):
@@ -283,10 +283,11 @@ torch.distributed.destroy_process_group()
 
 
 def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
-    """One step of UMSN with the same global batch: the same losses and the same gradients, to 32-bit rounding.
+    """One step of UMSN: the losses of one process with the same global batch, and the mean of its halves' gradients.
 
-    Later steps cannot be compared: Adam takes a full step along gradients that are rounding alone, such as those of
-    biases before an instance normalisation.
+    The gradients of the whole batch are no yardstick: one process that splits it differs from itself by a few
+    percent, where ReLUs flip on inputs that are rounding alone. Nor are later steps: Adam follows such gradients with
+    full steps.
     """
     monkeypatch.setattr("umsn.fitting.fast_type", lambda device: torch.float32)
     one = {"whole": replace(SHORT, iterations=1)}
@@ -301,11 +302,25 @@ def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
     places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     processes = [subprocess.Popen(order, env=os.environ | places | {"RANK": str(rank)}) for rank in range(2)]
     assert [process.wait() for process in processes] == [0, 0]
-    (expected, about), (found, said) = (weights.load(run.checkpoint("umsn")) for run in (alone, shared))
+    (_, about), (found, said) = (weights.load(run.checkpoint("umsn")) for run in (alone, shared))
     assert said["history"][0] == pytest.approx(about["history"][0] | {"seconds": said["history"][0]["seconds"]}, 1e-4)
-    gradients = [torch.cat([t.flatten() for n, t in m.items() if n.endswith("exp_avg")]) for m in (found, expected)]
-    difference = (gradients[0] - gradients[1]).norm() / gradients[1].norm()
-    assert difference < 0.02, difference  # a ReLU may flip where its input is rounding alone
+    expected = mean_of_halves(alone)
+    gradients = torch.cat([found[f"adam.{i}.exp_avg"].flatten() for i in range(len(expected))]) / (1 - 0.9)
+    expected = torch.cat([g.flatten() for g in expected])
+    assert (gradients - expected).norm() < 1e-4 * expected.norm()
+
+
+def mean_of_halves(run) -> list[torch.Tensor]:
+    """The gradients of the first step of stage umsn, taken of every second picture and averaged, in one process."""
+    task = run.task("umsn").train()
+    source = Source.of(FACES, run.recipe, seed=run.seed)
+    batch = source.batch(run.recipe.whole.batch, torch.Generator().manual_seed(seed_of(run.seed, "umsn", 0)))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as each of the two has
+    for half in range(2):
+        (task(Batch(*(t[half::2] for t in batch)))["loss"] / 2).backward()
+    torch.set_num_threads(threads)
+    return [p.grad for p in task.parameters() if p.requires_grad]
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path, monkeypatch):

@@ -15,7 +15,8 @@ import umsn
 from umsn.commands import deblur, draw, evaluate, kernels, train, verify
 from umsn.files import InputError
 
-#: Those of `datasets.load`, said again so that help needs no import.
+#: Those of `recipes` and of `datasets.load`, said again so that help needs no import.
+RECIPES = "smoke, laptop, cpu (then cpu-2 to cpu-5), gpu or paper"
 LAYOUTS = "synthetic, labelmap, folder, helen or celebamask-hq"
 
 
@@ -88,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         commands, train, "train the networks, stage by stage; the same command goes on where it was interrupted",
         "umsn train --recipe laptop --out run --minutes 30",
     )  # fmt: skip
-    add("--recipe", default="laptop", help="smoke, laptop, cpu, gpu or paper (default: laptop)")
+    add("--recipe", default="laptop", help=f"{RECIPES} (default: laptop)")
     add("-o", "--out", required=True, metavar="DIR", help="folder for checkpoints and trained networks")
     add("--faces", metavar="FOLDER|N", help="a folder of labelled faces, or how many to draw (default: the recipe's)")
     _add_layout(add)
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--all", action="store_true", help="run all stages: up to umsn, then the other rows of Table VI")
     add("--start", metavar="FILE", help="go on from exported weights, with stage umsn unless another is named")
     add("--perceptual", action="store_true", help="add the loss of Eq. 5, with the package's face descriptor")
+    add("--precision", default="auto", help="float32, bfloat16, or auto (default): bfloat16 where the hardware has it")
     add("--compile", action="store_true", help="have torch compile each stage first: slow to begin, then faster")
     add("--minutes", type=float, metavar="M", help="stop after so long, whatever the recipe says")
     add("--seed", type=int, default=0, help="of everything drawn (default: 0)")

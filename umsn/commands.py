@@ -17,6 +17,7 @@ from umsn.files import InputError, whole, write_json
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from torch import Tensor
 
     from umsn.faces import FaceSet, Window
@@ -139,6 +140,14 @@ def _device(name: str) -> str:
     return name
 
 
+def _precision(name: str) -> torch.dtype | None:
+    import torch
+
+    if name not in ("auto", "float32", "bfloat16"):
+        raise InputError(f"precision {name!r}: expected auto, float32 or bfloat16")
+    return None if name == "auto" else getattr(torch, name)
+
+
 def _together(device: str) -> str:
     """Join the processes that torchrun started, if it did; the device of this one."""
     if "WORLD_SIZE" not in os.environ:
@@ -178,6 +187,7 @@ def train(options: argparse.Namespace) -> None:
         raise InputError(f"stage {unknown[0]!r}: expected one of {', '.join(stages.STAGES)}")
     if options.minutes is not None and not options.minutes > 0:
         raise InputError(f"minutes {options.minutes:g}: expected more than 0")
+    precision = _precision(options.precision)
     device, features = _together(_device(options.device)), None
     if options.perceptual:
         from umsn.recognition.descriptor import shipped_descriptor
@@ -189,7 +199,7 @@ def train(options: argparse.Namespace) -> None:
     try:
         stages.train(
             run, faces, stages=names, validation=validation, device=device, minutes=options.minutes,
-            compiled=options.compile,
+            precision=precision, compiled=options.compile,
         )  # fmt: skip
     finally:
         _part()

@@ -89,18 +89,20 @@ def fit(
     and FloatingPointError when the loss is no longer a number (the last checkpoint is from before).
 
     Losses are read, time is looked at and checkpoints are written every ``read_every`` steps: by default 1, on a card
-    20, since reading waits for it. ``compiled`` has torch compile the task first. Where a process group has been set
-    up (torchrun), its processes share every batch, and the first one writes.
+    20, since reading waits for it. ``precision`` is that of the convolutions (by default `fast_type`'s); not every
+    processor that has bfloat16 is faster with it. ``compiled`` has torch compile the task first. Where a process group
+    has been set up (torchrun), its processes share every batch, and the first one writes.
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     if schedule.batch % world:
         raise InputError(f"a batch of {schedule.batch} cannot be shared evenly by {world} processes")
-    facts = json.loads(json.dumps({**(facts or {}), "schedule": asdict(schedule), "seed": seed}))
     device = source.kernels.device
+    precision = precision or fast_type(device)
+    about = {"schedule": asdict(schedule), "seed": seed, "precision": str(precision).removeprefix("torch.")}
+    facts = json.loads(json.dumps({**(facts or {}), **about}))
     task.to(device).train()
     optimiser = torch.optim.Adam([p for p in task.parameters() if p.requires_grad])
     step, spent, history, sums = _resume(task, optimiser, checkpoint, facts)
-    precision = precision or fast_type(device)
     read_every = read_every or (1 if device.type == "cpu" else 20)
     snaps = {max(1, round(f * schedule.iterations)) for f in snapshots}
     stride, look = (max(1, schedule.iterations // part) for part in (100, VALIDATIONS))
@@ -109,7 +111,7 @@ def fit(
     network: nn.Module = torch.compile(task) if compiled else task
     if world > 1:
         network = DistributedDataParallel(network)
-    about = provenance() if rank == 0 else {}
+    made = provenance() if rank == 0 else {}
     if rank == 0:
         for stale in checkpoint.parent.glob(f".{checkpoint.stem}.*"):
             stale.unlink()  # what a killed process was writing
@@ -120,8 +122,8 @@ def fit(
         if rank > 0:
             return
         now = {"step": step, "seconds": round(spent + time.monotonic() - began, 2), "history": history, "sums": sums}
-        _save(task, optimiser, path, {**facts, **now, "platform": about["platform"]})
-        write_json(path.with_suffix(".json"), {"provenance": about, **facts, **now})
+        _save(task, optimiser, path, {**facts, **now, "platform": made["platform"]})
+        write_json(path.with_suffix(".json"), {"provenance": made, **facts, **now})
 
     while step < schedule.iterations:
         generator = torch.Generator().manual_seed(seed_of(seed, checkpoint.stem, step))

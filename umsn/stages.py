@@ -220,6 +220,7 @@ def train(
     validation: FaceSet | None = None,
     device: str | torch.device = "cpu",
     minutes: float | None = None,
+    precision: torch.dtype | None = None,
     compiled: bool = False,
     say: Callable[[str], None] | None = print,
 ) -> dict[str, list[dict[str, float]]]:
@@ -250,8 +251,8 @@ def train(
         snapshots = run.recipe.snapshots if name == "umsn" else ()
         histories[name] = fit(
             run.task(name), source, schedule, run.checkpoint(name),
-            seed=run.seed, facts=facts, minutes=left, snapshots=snapshots, compiled=compiled, say=say,
-            validate=None if unseen is None else partial(_validate, source=unseen),
+            seed=run.seed, facts=facts, minutes=left, snapshots=snapshots, precision=precision, compiled=compiled,
+            validate=None if unseen is None else partial(_validate, source=unseen), say=say,
         )  # fmt: skip
     return histories
 
