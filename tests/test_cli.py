@@ -216,3 +216,13 @@ def test_a_blurred_photograph_comes_back_sharper(tmp_path):
     restored = torch.from_numpy(np.asarray(Image.open(tmp_path / "out/face.png")).copy()).movedim(-1, 0)[None] / 255
     inner = (..., slice(55, 145), slice(75, 170))
     assert metrics.psnr(restored[inner], sharp[inner]) > metrics.psnr(blurred[inner], sharp[inner])
+
+
+def test_torchrun_leaves_every_option_of_train_to_the_program():
+    """torchrun refuses an option of the program that could be short for several of its own (`--start` was one)."""
+    from torch.distributed.run import get_args_parser
+
+    train = next(a for a in cli._parser()._actions if a.choices).choices["train"]
+    for option in (o for action in train._actions for o in action.option_strings if o.startswith("--") and o != "--help"):
+        found = get_args_parser().parse_args(["--nproc-per-node", "2", "-m", "umsn", "train", option, "1"])
+        assert found.training_script_args == ["train", option, "1"]
