@@ -223,6 +223,8 @@ def test_torchrun_leaves_every_option_of_train_to_the_program():
     from torch.distributed.run import get_args_parser
 
     train = next(a for a in cli._parser()._actions if a.choices).choices["train"]
-    for option in (o for action in train._actions for o in action.option_strings if o.startswith("--") and o != "--help"):
+    for option in (
+        o for action in train._actions for o in action.option_strings if o.startswith("--") and o != "--help"
+    ):
         found = get_args_parser().parse_args(["--nproc-per-node", "2", "-m", "umsn", "train", option, "1"])
         assert found.training_script_args == ["train", option, "1"]

@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--validate", default="16", metavar="FOLDER|N", help="faces measured along the way, or how many to draw (16)")
     add("--stage", action="append", metavar="NAME", help="run this stage only; may be repeated (default: up to umsn)")
     add("--all", action="store_true", help="run all stages: up to umsn, then the other rows of Table VI")
-    add("--from", dest="start", metavar="FILE", help="go on from exported weights, with stage umsn unless another is named")
+    add("--from", dest="start", metavar="FILE", help="go on from exported weights, with stage umsn if none is named")
     add("--perceptual", action="store_true", help="add the loss of Eq. 5, with the package's face descriptor")
     add("--precision", default="auto", help="float32, bfloat16, or auto (default): bfloat16 where the hardware has it")
     add("--compile", action="store_true", help="have torch compile each stage first: slow to begin, then faster")
