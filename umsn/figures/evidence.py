@@ -33,7 +33,8 @@ Rows = Sequence[Mapping[str, Any]]
 def records(folder: str | PathLike[str] | None = None) -> pd.DataFrame:
     """All records of a folder, by name: what was run, when, with which code, on what, for how long, on which data.
 
-    The folder is ``results/measured`` if None. A record is a JSON file with a ``provenance`` (`umsn.records.provenance`), which may lack any of these.
+    The folder is ``results/measured`` if None. A record is a JSON file with a ``provenance``
+    (`umsn.records.provenance`), which may lack any of these.
     """
     found = []
     for path in sorted(_folder(folder).glob("*.json")):
