@@ -1,4 +1,4 @@
-"""What the chapters of results need besides `curves` and `tables`: records, schedules, shaken pictures, any lines."""
+"""What the chapters of results need besides `curves` and `tables`: a record, schedules, shaken pictures, any lines."""
 
 from __future__ import annotations
 
@@ -16,11 +16,9 @@ from torch import Tensor
 
 from umsn import blur, metrics
 from umsn.figures.canvas import style
+from umsn.figures.results import MEASURED
 from umsn.files import read_json
 from umsn.recipes import Recipe, Schedule
-
-#: Where our records are, seen from a notebook.
-MEASURED = "../results/measured"
 
 #: What stands in a table where nothing has been measured.
 NOT_YET = "not yet"
@@ -31,35 +29,6 @@ STAGE_FIELDS = {
 }  # fmt: skip
 
 Rows = Sequence[Mapping[str, Any]]
-
-
-def records(folder: str | PathLike[str] = MEASURED) -> pd.DataFrame:
-    """All records of a folder, by name: what was run, when, with which code, on what, for how long, on which data.
-
-    A record is a JSON file with a ``provenance`` (`umsn.records.provenance`), which may lack any of these.
-    """
-    found = []
-    for path in sorted(Path(folder).glob("*.json")):
-        made = _provenance(read_json(path))
-        where, code, protocol = (made.get(key) or {} for key in ("platform", "code", "protocol"))
-        version = code.get("commit", code.get("version", ""))[:10] + (", edited" if code.get("edited") else "")
-        found.append(
-            {
-                "record": path.stem,
-                "command": made.get("command", ""),
-                "date": str(made.get("date", ""))[:10],
-                "code": version,
-                "hardware": where.get("gpu") or f"{where.get('cpu', '')}, {where.get('threads', '?')} threads",
-                "seconds": made.get("seconds", ""),
-                "data": protocol.get("data", made.get("data", "")),
-            }
-        )
-    return pd.DataFrame(found, columns=["record", "command", "date", "code", "hardware", "seconds", "data"])
-
-
-def _provenance(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Where a record says how it was made: under ``provenance``, or at its top."""
-    return record.get("provenance", record) if isinstance(record, Mapping) else {}
 
 
 def facts(name: str, folder: str | PathLike[str] = MEASURED) -> pd.DataFrame:
