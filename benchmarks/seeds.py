@@ -1,16 +1,18 @@
 """How much does a row of Table VI depend on its seed? Trains B-Net and UMSN under a short recipe with several seeds.
 
-    python benchmarks/seeds.py --recipe laptop --seeds 0 1 2 --json results/measured/seeds.json
+    python benchmarks/seeds.py --recipe laptop --seeds 0 1 2 --keep FOLDER --json results/measured/seeds.json
 
-The training faces are the same for all seeds; what differs is how weights begin, which kernels there are, and what is
-in a batch. Each network is measured on the same drawn people, whom no training drew.
+Training faces, S-Net and the first-stage networks are the same for all seeds; what differs is how the rest of the
+weights begins, which kernels there are, and what is in a batch. Each network is measured on the same drawn people, whom
+no training drew. What is in FOLDER already is taken up: the command goes on where it was interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 from scipy import stats
@@ -18,22 +20,26 @@ from scipy import stats
 from umsn import evaluation, stages
 from umsn.faces import FaceSet, Window
 from umsn.figures import walk
-from umsn.files import write_json
-from umsn.recipes import Recipe, recipe
+from umsn.files import whole, write_json
+from umsn.recipes import recipe
 from umsn.records import Timer, provenance
 from umsn.source import drawn_faces, fingerprint
 
-AGAIN = "train both networks with each seed again, with the command; the faces are drawn, nothing else is needed"
-ROWS = ("bnet", "umsn")
+AGAIN = "run the command; the faces are drawn, and nothing else is needed"
+ROWS, BEFORE = ("bnet", "umsn"), stages.UP_TO_UMSN[:-1]
 
 
-def trained(chosen: Recipe, seed: int, faces: FaceSet, test: FaceSet, window: Window, folder: Path) -> pd.DataFrame:
+def trained(first: stages.Run, seed: int, faces: FaceSet, test: FaceSet, window: Window) -> pd.DataFrame:
     """Mean PSNR and SSIM of the blurred pictures, of B-Net and of UMSN, trained with one seed."""
-    run, methods = stages.Run(folder, chosen, seed), {"blurred": evaluation.named_method("blurred")}
-    stages.train(run, faces, stages=(*stages.UP_TO_UMSN, "bnet"), say=None)
+    run, methods = replace(first, folder=first.folder.parent / f"{seed}", seed=seed), {}
+    for stage in BEFORE:
+        with whole(run.checkpoint(stage)) as beside:
+            shutil.copyfile(first.checkpoint(stage), beside)
+    stages.train(run, faces, stages=ROWS, say=None)
     for row in ROWS:
-        stages.export(run, row, folder / "exported" / f"{row}.safetensors", {})
-        methods[row] = evaluation.named_method(row, weights=folder / "exported" / f"{row}.safetensors")
+        path = run.folder / "exported" / f"{row}.safetensors"
+        stages.export(run, row, path, {})
+        methods[row] = evaluation.named_method(row, weights=path)
     rows = evaluation.evaluate(methods, test, per_size=1, seed=0, window=window)
     return rows.groupby("method")[["psnr", "ssim", "ssim_volumetric"]].mean().assign(seed=seed).reset_index()
 
@@ -49,13 +55,16 @@ def main() -> None:
     words.add_argument("--recipe", default="laptop")
     words.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     words.add_argument("--test", type=int, default=12, metavar="N", help="drawn people to measure on")
+    words.add_argument("--keep", type=Path, required=True, metavar="FOLDER", help="where trainings are kept")
     words.add_argument("--json", type=Path, required=True)
     options = words.parse_args()
     chosen, (test, window) = recipe(options.recipe), walk.unseen(options.test, 0)
-    with TemporaryDirectory() as home, Timer() as timer:
-        faces, found = drawn_faces(chosen.faces, Path(home, "faces"), seed=0, margin=0), []
+    with Timer() as timer:
+        faces, found = drawn_faces(chosen.faces, options.keep / "faces", seed=0, margin=0), []
+        first = stages.Run(options.keep / "first", chosen, 0)
+        stages.train(first, faces, stages=BEFORE, say=None)
         for seed in options.seeds:
-            found.append(trained(chosen, seed, faces, test, window, Path(home, str(seed))))
+            found.append(trained(first, seed, faces, test, window))
             print(found[-1].to_string(), flush=True)
     rows = pd.concat(found, ignore_index=True)
     wide = rows.pivot(index="seed", columns="method", values="psnr")
