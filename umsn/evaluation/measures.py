@@ -128,7 +128,7 @@ def _shaken(name: str, kernel: NDArray[np.float64], face: torch.Tensor) -> dict[
     row: dict[str, Any] = {"kernel": name, "size": len(kernel)}
     for what, k in (("", kernel), (", centred", centred(kernel))):
         generator = torch.Generator().manual_seed(0)
-        blurred = blur.add_noise(blur.blur(face, torch.from_numpy(k)[None]), SIGMA, generator)
+        blurred = blur.add_noise(blur.blur(face, torch.from_numpy(k).float()[None]), SIGMA, generator)
         found = {"blurred": blurred, "umsn": weights.shipped()(blurred).restored}
         row |= {method + what: round(float(metrics.psnr(image, face)), 3) for method, image in found.items()}
     return row

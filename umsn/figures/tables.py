@@ -181,7 +181,7 @@ def to_html(cells: pd.DataFrame, *, caption: str, records: Sequence[str] = ()) -
 
 def _from(records: Sequence[str]) -> str:
     """Which records the numbers of a table are from, as links."""
-    return f"; from {', '.join(link(name) for name in records)}" if records else ""
+    return f"; from {', '.join(link(name) for name in records)}" if len(records) else ""
 
 
 def _headings(keys: Sequence[tuple], level: int, opens: Sequence[bool]) -> str:
