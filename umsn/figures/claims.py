@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from scipy import stats
@@ -109,7 +109,7 @@ def each_part(folder: Path) -> Finding:
 
 def confidence_grows(folder: Path) -> Finding:
     """Table VII: confidences of the last tenth of a training against those of the first (Welch's interval)."""
-    history = pd.DataFrame(read_json(folder / "training-equal.json")["stages"]["umsn, cpu"]["history"])
+    history = pd.DataFrame(_equal(folder)["history"])
     tenth, effects = len(history) // 10, {}
     for name in CLASSES:
         first, last = history[f"C_{name}"][:tenth], history[f"C_{name}"][-tenth:]
@@ -118,9 +118,15 @@ def confidence_grows(folder: Path) -> Finding:
     return judge(effects, f"on training batches, not on two faces; {_share(folder)}", ["training-equal"], "")
 
 
+def _equal(folder: Path) -> Mapping[str, Any]:
+    """UMSN's stage of the equal trainings."""
+    stages = read_json(folder / "training-equal.json")["stages"]
+    return next(stage for name, stage in stages.items() if name.startswith("umsn, "))
+
+
 def _share(folder: Path) -> str:
     """How much shorter than the paper's the equal trainings are."""
-    stage, paper = read_json(folder / "training-equal.json")["stages"]["umsn, cpu"], recipes.PAPER.whole
+    stage, paper = _equal(folder), recipes.PAPER.whole
     share = stage["iterations"] * stage["batch"] / (paper.iterations * paper.batch)
     return f"{stage['iterations']:,} steps, {share:.1%} of the pictures that the paper's UMSN saw"
 

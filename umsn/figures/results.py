@@ -42,7 +42,8 @@ def _about(name: str, record: Any) -> dict[str, Any]:
     where, code, protocol = (made.get(key) or {} for key in ("platform", "code", "protocol"))
     stages = list((record.get("stages") or record.get("runs") or {}).values()) if isinstance(record, Mapping) else []
     minutes = [stage["minutes"] for stage in stages if "minutes" in stage]
-    cpu = f"{where.get('cpu', '')}, {where.get('threads', '?')} threads" if where else ""
+    threads = where.get("threads", 0)
+    cpu = f"{where.get('cpu', '')}, {threads} thread{'s' * (threads != 1)}" if where else ""
     return {
         "record": name,
         "date": str(made.get("date", ""))[:10],
@@ -68,7 +69,8 @@ def _recipe(made: Mapping[str, Any], record: Any) -> str:
         return f"{protocol['faces']} faces, {protocol['kernels']} kernels ({sizes}), noise {protocol['sigma']}"
     named = {key.rpartition(", ")[2] for key in (record.get("stages") or {})} if isinstance(record, Mapping) else set()
     named |= {run["recipe"] for run in (record.get("runs") or {}).values()} if isinstance(record, Mapping) else set()
-    return str(made.get("recipe") or ", ".join(sorted(named)) or made.get("source", ""))
+    steps = f"{made['steps']} steps" if "steps" in made else ""
+    return str(made.get("recipe") or ", ".join(sorted(named)) or made.get("source") or steps)
 
 
 def _each(values: Sequence[Any] | None, key: str | None = None) -> str | None:
