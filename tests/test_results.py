@@ -118,6 +118,15 @@ def test_a_record_of_another_measure_is_verified(tmp_path):
         evaluation.verify(path, kernels=str(tmp_path / "no.npz"))
 
 
+def test_conditions_are_held_against_the_plain_one():
+    record = measures.conditions(2)
+    gained = {row["method"]: row["mean"] for row in record["gained"]}
+    assert list(gained) == list(measures.CONDITIONS)
+    for row in record["lost"]:
+        assert row["mean"] == pytest.approx(gained["as drawn"] - gained[row["method"]], abs=2e-4)
+        assert row["low"] <= row["mean"] <= row["high"]
+
+
 def test_a_centred_kernel_has_its_mass_in_the_middle():
     kernel = np.zeros((5, 5))
     kernel[0, 1], kernel[1, 1] = 0.75, 0.25

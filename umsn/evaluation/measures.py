@@ -1,4 +1,4 @@
-"""What else is measured and kept besides pictures: masks, the face descriptor, a photograph under real shakes.
+"""What else is measured and kept besides pictures: masks, the face descriptor, hard conditions, real shakes.
 
 Each returns what its record holds, with what was asked in ``provenance.asked``, so that `verify` can ask again.
 """
@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import skimage
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from umsn import blur, datasets, finding, metrics, synthetic, weights
-from umsn.evaluation.command import parse_window
-from umsn.evaluation.intervals import pooled_f_scores
-from umsn.evaluation.protocol import evaluate_masks
-from umsn.faces import FaceSet
+from umsn.evaluation.command import UNSEEN, parse_window
+from umsn.evaluation.intervals import gains, pooled_f_scores, summarise
+from umsn.evaluation.protocol import evaluate, evaluate_masks
+from umsn.faces import FaceSet, Window
 from umsn.files import InputError
 from umsn.parsing import SNet
 from umsn.recognition import Descriptor, each_in_turn, shipped_descriptor
@@ -31,6 +32,12 @@ SIGMA, OWN = 0.01, "S-Net of the package"
 
 #: The people by whom the descriptor is measured: none of them is drawn for its training.
 STRANGERS = {"count": 1000, "seed": 2026, "size": 64, "margin": 0, "shots_per_identity": 10}
+
+#: How the same people are drawn, the plain way first.
+CONDITIONS = {
+    "as drawn": {"occlusion": None, "light": "day"}, "hand": {"occlusion": "hand"},
+    "sunglasses": {"occlusion": "sunglasses"}, "low light": {"light": "low"},
+}  # fmt: skip
 
 
 def masks(
@@ -93,6 +100,32 @@ def descriptor_scores(network: Descriptor, faces: FaceSet) -> dict[str, Any]:
         "top-1 95% interval": [round(v, 4) for v in interval.tolist()],
         "thumbnails top-1": round(float((plain <= 1).double().mean()), 4),
     }
+
+
+def conditions(people: int) -> dict[str, Any]:
+    """What UMSN gains over the blurred picture as a face is drawn, occluded and in low light, and what that costs it.
+
+    The same people in the same photographs, one kernel of 17 pixels (Fig. 17, 18). ``lost``: the gain as drawn less
+    the gain under the condition, face by face.
+    """
+    inner, parts = Window(datasets.MARGIN, datasets.MARGIN, 128, 128), []
+    methods = {"blurred": lambda blurred: blurred, "umsn": lambda blurred: weights.shipped()(blurred).restored}
+    with Timer() as timer:
+        for name, how in CONDITIONS.items():
+            who = {"identities": range(UNSEEN, UNSEEN + people), "shots_per_identity": 1}
+            faces = synthetic.faces(people, seed=0, margin=datasets.MARGIN, **who, **how)
+            kept = {"sizes": (17,), "per_size": 1, "sigma": SIGMA, "seed": 0, "window": inner}
+            parts.append(gains(evaluate(methods, faces, **kept)).assign(method=name))
+    first, *others = parts
+    lost = [part.assign(psnr=first["psnr"].to_numpy() - part["psnr"].to_numpy()) for part in others]
+    tables = {"gained": pd.concat(parts), "lost": pd.concat(lost)}
+    found = {name: summarise(rows, measures=["psnr"]).round(4).to_dict("records") for name, rows in tables.items()}
+    about = provenance(
+        asked={"measure": "conditions", "people": people}, source=f"{people} drawn people, {len(parts)} conditions",
+        sigma=SIGMA, seed=0, weights={"umsn": weights.shipped().digest}, seconds=round(timer.seconds, 1),
+        peak_mib=timer.peak_mib,
+    )  # fmt: skip
+    return {"provenance": about, **found}
 
 
 def astronaut(kernels: str) -> dict[str, Any]:

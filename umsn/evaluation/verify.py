@@ -19,7 +19,8 @@ ROW = ["method", "face", "size", "kernel"]  #: what names a row
 
 #: What `provenance.asked.measure` may say; without it a record is one of `umsn evaluate`.
 OTHERS: dict[str, Callable[..., dict[str, Any]]] = {
-    "masks": measures.masks, "descriptor": measures.descriptor, "astronaut": measures.astronaut,
+    "masks": measures.masks, "descriptor": measures.descriptor, "conditions": measures.conditions,
+    "astronaut": measures.astronaut,
 }  # fmt: skip
 
 #: How far a number without an interval may be from the record's, on a machine that rounds differently.
