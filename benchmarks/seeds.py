@@ -36,13 +36,23 @@ def trained(first: stages.Run, seed: int, faces: FaceSet, test: FaceSet, window:
         with whole(run.checkpoint(stage)) as beside:
             shutil.copyfile(first.checkpoint(stage), beside)
     seconds = _seconds(stages.train(run, faces, stages=ROWS, say=None))
+    kept = run.folder / f"means-{len(test)}.csv"
+    if not kept.exists():
+        with whole(kept) as beside:
+            _measured(run, test, window).to_csv(beside, index=False)
+    return pd.read_csv(kept), seconds
+
+
+def _measured(run: stages.Run, test: FaceSet, window: Window) -> pd.DataFrame:
+    """Mean scores of the networks of one seed, a row each."""
+    methods = {}
     for row in ROWS:
         path = run.folder / "exported" / f"{row}.safetensors"
         stages.export(run, row, path, {})
         methods[row] = evaluation.named_method(row, weights=path)
     rows = evaluation.evaluate(methods, test, per_size=1, seed=0, window=window)
     means = rows.groupby("method")[["psnr", "ssim", "ssim_volumetric"]].mean()
-    return means.assign(seed=seed).reset_index(), seconds
+    return means.assign(seed=run.seed).reset_index()
 
 
 def _seconds(histories: dict[str, list[dict[str, float]]]) -> float:
