@@ -31,7 +31,7 @@ ROWS, BEFORE = ("bnet", "umsn"), stages.UP_TO_UMSN[:-1]
 
 def trained(first: stages.Run, seed: int, faces: FaceSet, test: FaceSet, window: Window) -> tuple[pd.DataFrame, float]:
     """Mean PSNR and SSIM of B-Net and of UMSN, trained with one seed; the seconds that their training took."""
-    run, methods = replace(first, folder=first.folder.parent / f"{seed}", seed=seed), {}
+    run = replace(first, folder=first.folder.parent / f"{seed}", seed=seed)
     for stage in BEFORE:
         with whole(run.checkpoint(stage)) as beside:
             shutil.copyfile(first.checkpoint(stage), beside)
