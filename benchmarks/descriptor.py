@@ -16,16 +16,16 @@ from typing import Any
 import torch
 
 from umsn import synthetic, weights
+from umsn.evaluation.measures import STRANGERS, descriptor_scores
 from umsn.faces import FaceSet
 from umsn.files import whole, write_json
-from umsn.recognition import Descriptor, each_in_turn, train_descriptor
+from umsn.recognition import Descriptor, train_descriptor
 from umsn.records import Timer, provenance
 from umsn.source import fingerprint
 
 HOME = Path(__file__).resolve().parent.parent
 FILE = HOME / "umsn/pretrained/descriptor.safetensors"
 SEEN = {"count": 800, "seed": 11, "size": 64, "margin": 8, "shots_per_identity": 4}
-UNSEEN = {"count": 1000, "seed": 2026, "size": 64, "margin": 0, "shots_per_identity": 10}
 
 
 def drawn(plan: dict[str, int], keep: Path | None) -> tuple[FaceSet, dict[str, Any]]:
@@ -40,26 +40,6 @@ def drawn(plan: dict[str, int], keep: Path | None) -> tuple[FaceSet, dict[str, A
             with whole(kept) as beside:
                 torch.save((faces.names, faces.photos, faces.identities, code), beside)
     return faces, {**plan, "drawn by": code, "fingerprint": fingerprint(FaceSet(faces.names, faces.photos, None))}
-
-
-@torch.inference_mode()
-def scores(descriptor: Descriptor, faces: FaceSet) -> dict[str, Any]:
-    """Top-1, 3, 5 of sharp photographs, every one a probe once; top-1's 95% interval clustered by identity.
-
-    Thumbnails of 8 x 8 pixels, compared as they are, say how much of it colour alone would give.
-    """
-    photos = [p.float() / 255 for p in faces.photos.split(50)]
-    found = each_in_turn(torch.cat([descriptor.embed(p) for p in photos]), faces.identities)
-    small = torch.cat([torch.nn.functional.adaptive_avg_pool2d(p, 8) for p in photos])
-    plain = each_in_turn(small.flatten(1), faces.identities)
-    people = torch.stack([(found[faces.identities == i] == 1).double().mean() for i in faces.identities.unique()])
-    again = torch.randint(len(people), (10_000, len(people)), generator=torch.Generator().manual_seed(0))
-    interval = people[again].mean(dim=1).quantile(torch.tensor([0.025, 0.975], dtype=torch.double))
-    return {
-        **{f"top-{k}": round(float((found <= k).double().mean()), 4) for k in (1, 3, 5)},
-        "top-1 95% interval": [round(v, 4) for v in interval.tolist()],
-        "thumbnails top-1": round(float((plain <= 1).double().mean()), 4),
-    }
 
 
 def main() -> None:
@@ -83,8 +63,13 @@ def main() -> None:
             )
         facts = provenance(seconds=round(timer.seconds, 1), data=seen["fingerprint"], seed=options.seed)
         facts |= {"steps": options.steps, "trained on": seen, "history": history}
-    faces, unseen = drawn(UNSEEN, options.keep)
-    facts |= {"measured on": unseen, "scores": scores(descriptor, faces), "measured by": provenance()["code"]}
+    faces, unseen = drawn(STRANGERS, options.keep)
+    facts |= {
+        "measured on": unseen,
+        "scores": descriptor_scores(descriptor, faces),
+        "measured by": provenance()["code"],
+    }
+    facts["asked"] = {"measure": "descriptor"}
     print(facts["scores"])
     if not options.measure_only:
         weights.save(FILE, descriptor.state_dict(), facts, half=True)

@@ -26,6 +26,12 @@ from umsn.source import Source, fingerprint
 
 PARTS = 20  #: of a run
 
+#: How to make the record again.
+AGAIN = (
+    "run the command with the checkpoints that `umsn train` left and the faces that they learned from, "
+    "which have to have the hash `data`"
+)
+
 
 def relative(path: Path, faces: FaceSet) -> dict[str, object]:
     """Steps, and the L1 over the blurred pictures' in as many equal parts of the run."""
@@ -67,7 +73,7 @@ def main() -> None:
             name, _, path = run.rpartition("=")
             found[name] = relative(Path(path), faces)
             print(name, found[name]["curve"][-1], flush=True)
-    about = provenance(seconds=round(timer.seconds, 1), data=fingerprint(faces))
+    about = provenance(seconds=round(timer.seconds, 1), data=fingerprint(faces), again=AGAIN)
     write_json(chosen.json, {"provenance": about, "runs": found})
 
 

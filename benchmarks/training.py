@@ -16,6 +16,13 @@ from umsn.files import read_json, write_json
 from umsn.records import provenance
 from umsn.stages import STAGES
 
+#: How to make the record again.
+AGAIN = (
+    "run `umsn train` under each stage's recipe and seed, on faces whose hash is `data`; then this "
+    "command on the folders that it left. The photographs are not ours to pass on, so the numbers of "
+    "another training will differ"
+)
+
 
 def _hardware(platform: dict[str, object]) -> str:
     """The card, or the processor; older checkpoints do not say."""
@@ -53,7 +60,8 @@ def main() -> None:
         if STAGES[name].schedule == "whole":
             stages[f"{name}, {facts['recipe']['name']}"]["history"] = [_rounded(row) for row in history]
     earlier = [*before.get("earlier", []), before["provenance"]] if chosen.after else []
-    write_json(chosen.json, {"provenance": provenance(note=chosen.note), "earlier": earlier, "stages": stages})
+    made = provenance(note=chosen.note, again=AGAIN)
+    write_json(chosen.json, {"provenance": made, "earlier": earlier, "stages": stages})
 
 
 if __name__ == "__main__":

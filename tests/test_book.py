@@ -159,6 +159,27 @@ def test_every_link_inside_the_book_leads_somewhere(html):
     assert broken == []
 
 
+def test_records_are_filtered_and_found(browser, site):
+    """Words leave the rows that hold them; a link to another row brings all back; without scripts all stand."""
+    page = browser.new_page(viewport=PHONE)
+    page.goto(f"{site}book/executed/14_record.html", wait_until="networkidle")
+    rows, seen = page.locator("table.records tbody tr"), page.locator("table.records tbody tr:visible")
+    total = rows.count()
+    page.get_by_label("Show records that say").fill("umsn evaluate drawn")
+    assert 0 < seen.count() < total
+    assert all("drawn" in words for words in seen.all_inner_texts())
+    assert page.locator(".records-filter output").inner_text() == f"{seen.count()} of {total}"
+    page.evaluate("location.hash = 'speed'")
+    page.locator("#speed").wait_for(state="visible")
+    assert seen.count() == total
+    page.close()
+    plain = browser.new_context(java_script_enabled=False)
+    page = plain.new_page()
+    page.goto(f"{site}book/executed/14_record.html")
+    assert page.locator("table.records tbody tr:visible").count() == total
+    plain.close()
+
+
 def test_a_static_slider_follows_the_keyboard(html, browser, site):
     chapter = next((name for name in chapters() if 'class="strip"' in (html / f"{name}.html").read_text("utf-8")), None)
     assert chapter, "no page has a static slider"

@@ -256,6 +256,22 @@ def test_run_measures_trained_networks(faces, tmp_path):
     assert np.allclose(small(faces, {"umsn": restored})["sigma"], 0.01)
 
 
+def test_calibration_is_pooled_by_face(faces):
+    """The truth is always right, the same doubt everywhere is right as often as a class is there; bands hold means."""
+    options = {"window": WINDOW, "batch": 5}
+    doubt = lambda blurred: torch.full((len(blurred), K, *blurred.shape[-2:]), 1 / K)  # noqa: E731
+    rows = evaluation.evaluate_calibration(doubt, faces, KERNELS, **options)
+    assert len(rows) == len(faces) * len(KERNELS) * 10
+    (only,) = evaluation.reliability(rows.assign(method="doubt")).to_dict("records")
+    assert (only["bin"], only["said"], only["mean"]) == (2, 1 / K, 1 / K)
+    assert only["pixels"] == len(faces) * len(KERNELS) * K * WINDOW.height * WINDOW.width
+    wild = evaluation.evaluate_calibration(
+        lambda y: torch.cat([y, 1 - y[:, :1]], 1).softmax(1), faces, KERNELS, **options
+    )
+    found = evaluation.reliability(wild.assign(method="wild"))
+    assert ((found["low"] <= found["mean"]) & (found["mean"] <= found["high"])).all()
+
+
 def test_a_record_is_verified(faces, tmp_path):
     """It holds to the last digit; a changed number, other faces and other files are noticed."""
     datasets.save(faces, tmp_path / "faces")
@@ -279,7 +295,7 @@ def test_a_record_is_verified(faces, tmp_path):
     write_json(path, evaluation.run(method="blurred", faces="2", sizes="13", kernels=2))
     assert evaluation.verify(path, limit=1) == (2, 2, 0.0, True)
     write_json(path, {"provenance": {}})
-    with pytest.raises(InputError, match="no record that `umsn evaluate` can measure again"):
+    with pytest.raises(InputError, match="no record of umsn"):
         evaluation.verify(path)
 
 

@@ -8,7 +8,7 @@ import torch
 from umsn import blur, evaluation, metrics, recipes
 from umsn.faces import FaceSet
 from umsn.figures import evidence
-from umsn.files import InputError, write_json
+from umsn.files import write_json
 
 
 @pytest.fixture
@@ -21,19 +21,6 @@ def measured(tmp_path):
     return tmp_path
 
 
-def test_a_record_is_listed_with_what_it_says(measured):
-    write_json(measured / "notes.json", {"anything": 1})
-    table = evidence.records(measured).set_index("record")
-    assert list(table.index) == ["evaluate-blurred", "notes"]
-    assert table.loc["evaluate-blurred", "seconds"] == 1.5
-    assert len(table.loc["evaluate-blurred", "data"]) == 12
-    assert table.loc["notes", "date"] == ""
-
-
-def test_an_empty_folder_has_no_records(tmp_path):
-    assert evidence.records(tmp_path).empty
-
-
 def test_what_is_recorded_is_shown_and_what_is_not_says_so(measured):
     table = evidence.recorded(["evaluate-blurred", "evaluate-umsn"], measured)
     mean = evidence.summary("evaluate-blurred", measured).set_index("measure").loc["psnr", "mean"]
@@ -41,12 +28,6 @@ def test_what_is_recorded_is_shown_and_what_is_not_says_so(measured):
     assert table["pictures"][0] == 4
     assert (table.iloc[1, 1:] == evidence.NOT_YET).all()
     assert evidence.summary("evaluate-umsn", measured).empty
-
-
-def test_a_broken_record_is_an_error(tmp_path):
-    (tmp_path / "broken.json").write_text("{")
-    with pytest.raises(InputError, match=r"broken\.json"):
-        evidence.records(tmp_path)
 
 
 def test_facts_are_leaves_and_long_lists_are_left_out(tmp_path):

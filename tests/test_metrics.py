@@ -169,3 +169,21 @@ def test_masks_and_class_maps_are_checked(pair):
         metrics.f_score(torch.full((1, 2, 2), 4), torch.zeros(1, 2, 2, dtype=torch.long))
     with pytest.raises(ValueError, match="integers"):
         metrics.f_score(torch.zeros(1, 2, 2), torch.zeros(1, 2, 2))
+
+
+def test_a_parser_that_knows_its_own_doubts_is_calibrated():
+    """Labels drawn from the very probabilities lie on the diagonal; every pixel of every class is counted once."""
+    random = torch.Generator().manual_seed(6)
+    said = torch.randn(2, K, 60, 60, generator=random).mul(2).softmax(1)
+    drawn = torch.multinomial(said.movedim(1, -1).reshape(-1, K), 1, generator=random).reshape(2, 60, 60)
+    true = torch.nn.functional.one_hot(drawn, K).movedim(-1, 1).float()
+    found = metrics.reliability(said, true)
+    assert found.shape == (2, 10, 3)
+    assert found.sum((0, 1)).tolist() == pytest.approx([2 * K * 3600, 2 * 3600, 2 * 3600], rel=1e-4)
+    pixels, sure, right = found.sum(0).unbind(-1)
+    edges = torch.arange(11, dtype=torch.double) / 10
+    assert ((sure / pixels >= edges[:-1]) & (sure / pixels <= edges[1:])).all()
+    assert ((right - sure).abs() < 4 * pixels.sqrt() / 2).all()
+    surer = metrics.reliability(said.square() / said.square().sum(1, keepdim=True), true).sum(0)
+    assert surer[-1, 2] / surer[-1, 0] < surer[-1, 1] / surer[-1, 0] - 0.03
+    assert metrics.reliability(true, true)[:, -1, 1:].sum() == 2 * 2 * 3600  # certainty has the last bin

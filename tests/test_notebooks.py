@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,33 @@ def test_the_runner_fails_aloud_and_leaves_nothing(home, notebook, tmp_path, par
     assert ran.returncode == 2
     assert word in ran.stderr
     assert not list((tmp_path / "into").glob("*"))
+
+
+#: A caption that says it stands for figures of the paper, and a table's caption with its number.
+STANDS_FOR = re.compile(r"(?:the paper's|in place of) Fig\. (\d+)(?: and (\d+))?", re.IGNORECASE)
+FIGURE = re.compile(r":::\{figure\}.*?\n:::", re.DOTALL)
+TABLE = re.compile(r'"Table ([IVX]+)[:.,] ')
+
+
+def test_every_figure_and_table_of_the_paper_has_one_maker():
+    """Found in the captions. Fig. 4 has three rows, of which two directives show two and one."""
+    figures, tables = {}, {}
+    for path in NOTEBOOKS:
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            text = "".join(cell["source"])
+            for caption in FIGURE.findall(text):
+                assert f"notebooks/{path.name}" in caption
+                for number in (n for found in STANDS_FOR.findall(caption) for n in found if n):
+                    figures.setdefault(int(number), []).append(path.stem)
+            if cell["cell_type"] == "code":
+                for numeral in TABLE.findall(text):
+                    tables.setdefault(numeral, set()).add(path.stem)
+    expected = dict.fromkeys(range(1, 19), 1) | {4: 2}
+    assert {number: len(makers) for number, makers in figures.items()} == expected
+    assert len(set(figures[4])) == 1
+    assert {numeral: len(makers) for numeral, makers in tables.items()} == dict.fromkeys(
+        ("I", "II", "III", "IV", "V", "VI", "VII", "VIII"), 1
+    )
 
 
 def test_every_figure_has_one_maker(home):

@@ -88,3 +88,20 @@ def test_the_papers_widths_cost_what_the_book_says():
 def test_other_arguments_are_refused():
     with pytest.raises(ValueError, match=r"Linear\.forward takes input"):
         summary.macs(nn.Linear(2, 2))
+
+
+def test_what_is_kept_for_the_gradients_is_counted():
+    """A convolution keeps its input, a ReLU its output; weights, and what never learns, are not counted."""
+
+    class One(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv2d(3, 5, 3, padding=1)
+
+        def forward(self, image):
+            return self.layer(image).relu()
+
+    assert summary.kept(One(), size=16) == 4 * 16 * 16 * (3 + 5) / 2**20
+    assert summary.kept(One().requires_grad_(False), size=16) == 0
+    network = build("umsn", width=8)
+    assert 3.5 < summary.kept(network, size=64) / summary.kept(network, size=32) <= 4

@@ -79,8 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         commands, verify, "measure a record again and say whether it holds",
         "umsn verify results/measured/evaluate-umsn-drawn.json --limit 4",
     )  # fmt: skip
-    add("record", metavar="RECORD", help="a file that umsn evaluate --json wrote")
+    add("record", metavar="RECORD", help="a file of results/measured, or one that umsn evaluate --json wrote")
     add("--faces", metavar="FOLDER", help="the faces, where the record was not made with drawn ones")
+    add("--kernels", metavar="FILE", help="the kernels, where the record was made with a file of them")
     add("--weights", metavar="FILE", help="the networks, where they were not those of the package")
     add("--limit", type=int, metavar="N", help="the record's first N faces only")
     add("--device", default="cpu", help="cpu (default), cuda, or auto")

@@ -106,12 +106,12 @@ def verify(options: argparse.Namespace) -> int:
     from umsn import evaluation
 
     verdict = evaluation.verify(
-        options.record, faces=options.faces, weights=options.weights, limit=options.limit,
+        options.record, faces=options.faces, kernels=options.kernels, weights=options.weights, limit=options.limit,
         device=_device(options.device), progress=_bar("picture"),
     )  # fmt: skip
     state = "holds" if verdict.holds else "does not hold"
     print(
-        f"{options.record}: {state}; {verdict.equal} of {verdict.rows} rows are equal to the last digit, "
+        f"{options.record}: {state}; {verdict.equal} of {verdict.rows} rows (or numbers) are equal to the last digit, "
         f"the largest difference is {verdict.largest:.2g}"
     )
     return 0 if verdict.holds else 1

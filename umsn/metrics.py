@@ -95,6 +95,20 @@ def f_score(predicted: Tensor, true: Tensor, classes: int = 4) -> Tensor:
     return 2 * both / (first + second)
 
 
+def reliability(predicted: Tensor, true: Tensor, bins: int = 10) -> Tensor:
+    """How sure a parser is and how often it is right: class maps (B, K, H, W) in [0, 1] x 2 -> (B, bins, 3).
+
+    For each of ``bins`` equal parts of [0, 1]: the pixels, of all classes, whose probability lies in it; the sum of
+    these probabilities; and how many of these pixels are of the class.
+    """
+    predicted, true = _checked(predicted, true)
+    place = (predicted * bins).long().clamp(max=bins - 1).flatten(1)
+    found = torch.zeros(len(predicted), bins, 3, dtype=torch.double, device=predicted.device)
+    for i, values in enumerate((torch.ones_like(predicted), predicted, true)):
+        found[..., i].scatter_add_(1, place, values.flatten(1).double())
+    return found
+
+
 def _checked(a: Tensor, b: Tensor, masks: Tensor | None = None, least: int = 0) -> tuple[Tensor, Tensor]:
     """Refuse what cannot be measured; half precision becomes single."""
     if a.dim() != 4 or a.shape != b.shape:

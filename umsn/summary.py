@@ -11,7 +11,7 @@ import inspect
 
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from umsn.blocks import ResBlock
@@ -43,6 +43,26 @@ def macs(network: nn.Module, *, size: int = 128) -> dict[str, int]:
     counts = {name: sum(found.values()) // 2 for name, found in counter.get_flop_counts().items()}
     parts = {name.removeprefix(f"{root}."): count for name, count in counts.items() if name.startswith(f"{root}.")}
     return {"": counts["Global"], **parts}
+
+
+def kept(network: nn.Module, *, size: int = 128) -> float:
+    """MiB that a forward pass of one picture keeps until the gradients are computed: what training needs memory for.
+
+    Counted are the tensors that torch saves, each storage once, without the weights.
+    """
+    known = {tensor.untyped_storage().data_ptr() for tensor in network.parameters()}
+    found: dict[int, Tensor] = {}  # which holds them, so that no address is used twice
+
+    def keep(tensor: Tensor) -> Tensor:
+        place = tensor.untyped_storage().data_ptr()
+        if place not in known:
+            found[place] = tensor
+        return tensor
+
+    inputs = [torch.rand(1, CHANNELS[name], size, size) for name in inspect.signature(network.forward).parameters]
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        network(*inputs)
+    return sum(tensor.untyped_storage().nbytes() for tensor in found.values()) / 2**20
 
 
 def blocks(network: nn.Module, *, size: int = 128) -> pd.DataFrame:

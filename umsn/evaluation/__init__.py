@@ -10,9 +10,9 @@ from umsn.evaluation.command import (
     to_record,
     unseen_faces,
 )
-from umsn.evaluation.intervals import gains, measured_columns, pooled_f_scores, summarise
+from umsn.evaluation.intervals import gains, measured_columns, pooled_f_scores, reliability, summarise
 from umsn.evaluation.pictures import Batch, blurred_batches, published_batches
-from umsn.evaluation.protocol import evaluate, evaluate_masks, evaluate_pairs, measure
+from umsn.evaluation.protocol import evaluate, evaluate_calibration, evaluate_masks, evaluate_pairs, measure
 from umsn.evaluation.verify import Verdict, verify
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Verdict",
     "blurred_batches",
     "evaluate",
+    "evaluate_calibration",
     "evaluate_masks",
     "evaluate_pairs",
     "from_record",
@@ -31,6 +32,7 @@ __all__ = [
     "parse_window",
     "pooled_f_scores",
     "published_batches",
+    "reliability",
     "run",
     "summarise",
     "to_record",

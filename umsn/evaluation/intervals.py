@@ -13,7 +13,7 @@ from umsn.files import InputError
 
 #: What identifies a row, and the pixel counts behind F-scores. Every other column of numbers is a measurement.
 KEYS = ("method", "face", "identity", "size", "kernel", "sigma", "input", "class")
-COUNTS = ("overlap", "predicted", "true")
+COUNTS = ("overlap", "predicted", "true", "pixels", "said")
 
 Array = NDArray[np.float64]
 
@@ -59,12 +59,29 @@ def pooled_f_scores(
     """F-scores over the pixels of all pictures together, from `evaluate_masks`; columns as in `summarise`."""
     tables = []
     for key, group in _groups(rows, by):
-        overlap, predicted, true = group[list(COUNTS)].to_numpy(float).T[..., None]
+        overlap, predicted, true = group[list(COUNTS[:3])].to_numpy(float).T[..., None]
         clusters = _Clusters(group[cluster], draws, seed)
         bounds = clusters.interval(2 * overlap, predicted + true, level)
         tables.append(
             pd.DataFrame({**key, "measure": "f_score", **bounds, "rows": len(group), "faces": clusters.count})
         )
+    return pd.concat(tables, ignore_index=True)
+
+
+def reliability(
+    rows: pd.DataFrame, by: str | Sequence[str] = "method", *, level: float = 0.95, draws: int = 2000, seed: int = 0
+) -> pd.DataFrame:
+    """How often a parser is right where it is so sure, from `evaluate_calibration`; clustered by face.
+
+    Columns: ``by``, bin, said (the mean probability), measure ("right"), mean, low, high (the share that is of the
+    class), pixels. Bins without a pixel are left out.
+    """
+    tables = []
+    for key, group in _groups(rows[rows["pixels"] > 0], [*([by] if isinstance(by, str) else by), "bin"]):
+        pixels, said, true = group[["pixels", "said", "true"]].to_numpy(float).T[..., None]
+        bounds = _Clusters(group["face"], draws, seed).interval(true, pixels, level)
+        about = {"said": said.sum() / pixels.sum(), "measure": "right", "pixels": int(pixels.sum())}
+        tables.append(pd.DataFrame({**key, **about, **bounds}))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -188,6 +188,32 @@ def evaluate_masks(
     return pd.concat(tables, ignore_index=True)
 
 
+def evaluate_calibration(
+    parser: Callable[[Tensor], Tensor],
+    faces: FaceSet,
+    kernels: Sequence[Kernel],
+    *,
+    sigma: float = 0.01,
+    seed: int = 0,
+    window: Window | None = None,
+    batch: int = 4,
+) -> pd.DataFrame:
+    """How sure a parser is of its masks, and how right: one row a picture and bin, of all classes together.
+
+    ``parser``: blurred (B, 3, H, W) -> probabilities (B, K, H, W). Columns: face, size, kernel, bin, and the counts of
+    `metrics.reliability` that `reliability` adds up: pixels, said, true.
+    """
+    tables = []
+    with torch.inference_mode():
+        for some in blurred_batches(faces, kernels, sigma=sigma, seed=seed, window=window, batch=batch):
+            found = metrics.reliability(parser(some.blurred), some.masks).cpu().numpy()
+            keys = _keys(faces, some)
+            for place in range(found.shape[1]):
+                counts = dict(zip(("pixels", "said", "true"), found[:, place].T, strict=True))
+                tables.append(pd.DataFrame({**keys, "bin": place, **counts}))
+    return pd.concat(tables, ignore_index=True)
+
+
 def _keys(faces: FaceSet, some: Batch) -> dict[str, list[str] | list[int]]:
     known = faces.identities is not None
     sizes, numbers = zip(*some.kernels, strict=True)

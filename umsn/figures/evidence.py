@@ -1,10 +1,9 @@
-"""What the chapters of results need besides `curves` and `tables`: records, schedules, shaken pictures, any lines."""
+"""What the chapters of results need besides `curves` and `tables`: a record, schedules, shaken pictures, any lines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from umsn import blur, metrics, places
+from umsn import blur, metrics
 from umsn.figures.canvas import style
+from umsn.figures.results import folder_of
 from umsn.files import read_json
 from umsn.recipes import Recipe, Schedule
 
@@ -30,47 +30,12 @@ STAGE_FIELDS = {
 Rows = Sequence[Mapping[str, Any]]
 
 
-def records(folder: str | PathLike[str] | None = None) -> pd.DataFrame:
-    """All records of a folder, by name: what was run, when, with which code, on what, for how long, on which data.
-
-    The folder is ``results/measured`` if None. A record is a JSON file with a ``provenance``
-    (`umsn.records.provenance`), which may lack any of these.
-    """
-    found = []
-    for path in sorted(_folder(folder).glob("*.json")):
-        made = _provenance(read_json(path))
-        where, code, protocol = (made.get(key) or {} for key in ("platform", "code", "protocol"))
-        version = code.get("commit", code.get("version", ""))[:10] + (", edited" if code.get("edited") else "")
-        found.append(
-            {
-                "record": path.stem,
-                "command": made.get("command", ""),
-                "date": str(made.get("date", ""))[:10],
-                "code": version,
-                "hardware": where.get("gpu") or f"{where.get('cpu', '')}, {where.get('threads', '?')} threads",
-                "seconds": made.get("seconds", ""),
-                "data": protocol.get("data", made.get("data", "")),
-            }
-        )
-    return pd.DataFrame(found, columns=["record", "command", "date", "code", "hardware", "seconds", "data"])
-
-
-def _folder(given: str | PathLike[str] | None) -> Path:
-    """The folder of records that was given, or the repository's own."""
-    return places.path_of("results/measured") if given is None else Path(given)
-
-
-def _provenance(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Where a record says how it was made: under ``provenance``, or at its top."""
-    return record.get("provenance", record) if isinstance(record, Mapping) else {}
-
-
 def facts(name: str, folder: str | PathLike[str] | None = None) -> pd.DataFrame:
     """The plain facts of one record (numbers and words, however deep), one a row; one row "not yet" where it is not.
 
     Lists of more than eight entries, such as the rows of an evaluation, are left out.
     """
-    path = _folder(folder) / f"{name}.json"
+    path = folder_of(folder) / f"{name}.json"
     if not path.exists():
         return pd.DataFrame([(name, NOT_YET)], columns=["fact", "value"])
     content = read_json(path)
@@ -94,7 +59,7 @@ def _leaves(value: Any, name: str = "") -> list[tuple[str, str]]:
 
 def summary(name: str, folder: str | PathLike[str] | None = None) -> pd.DataFrame:
     """Means by method of one record of `umsn evaluate`, as `umsn.evaluation.summarise` has them; empty without it."""
-    path = _folder(folder) / f"{name}.json"
+    path = folder_of(folder) / f"{name}.json"
     content = read_json(path)["summary"]["by_method"] if path.exists() else []
     return pd.DataFrame(content, columns=["method", "measure", "mean", "low", "high", "rows", "faces"])
 

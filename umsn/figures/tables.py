@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from umsn import places
+from umsn.figures.results import link
 from umsn.files import InputError
 
 #: The paper's names of our methods and measures. Its SSIM is most likely the volumetric one (results/reported/README).
@@ -38,9 +39,10 @@ class Table:
     frame: pd.DataFrame
     cells: pd.DataFrame
     caption: str
+    records: Sequence[str] = ()  #: from which the numbers are; the caption leads to them
 
     def _repr_html_(self) -> str:
-        return to_html(self.cells, caption=self.caption)
+        return to_html(self.cells, caption=self.caption, records=self.records)
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{self.cells.to_string()}"
@@ -86,13 +88,15 @@ def against_paper(
     rows: Sequence[str] = ("method",),
     columns: Sequence[str] = ("metric",),
     difference: bool = True,
+    records: Sequence[str] = (),
 ) -> Table:
     """The paper's numbers beside ours, each group of columns under its source: "paper", "ours (...)", "ours - paper".
 
     printed: tidy, as `reported` reads it; measured: tidy likewise, and with low and high where there are
     intervals, as from `tidy`. Both have ``rows``, ``columns``, metric and value. ``ours`` names recipe and data,
-    e.g. "laptop, 6 drawn faces". Rows stand in the paper's order, ours that it lacks after them. A number that we lack
-    reads "not yet", one that the paper lacks a dash. Raises ValueError where a row and column have two numbers.
+    e.g. "laptop, 6 drawn faces"; ``records`` those that our numbers are from. Rows stand in the paper's order, ours
+    that it lacks after them. A number that we lack reads "not yet", one that the paper lacks a dash. Raises ValueError
+    where a row and column have two numbers.
     """
     keys = [*rows, *columns]
     paper, own = _unique(printed, keys, "printed"), _unique(measured, keys, "measured")
@@ -116,6 +120,7 @@ def against_paper(
         pd.DataFrame(frame, index=names).set_axis(header, axis=1),
         pd.DataFrame(shown, index=names).set_axis(header, axis=1),
         caption,
+        records,
     )
 
 
@@ -125,16 +130,18 @@ def plain(
     caption: str,
     formats: Mapping[str, str] | None = None,
     names: Mapping[str, str] | None = None,
+    records: Sequence[str] = (),
 ) -> Table:
     """Any frame as a table of the book; its first column names the rows.
 
-    ``formats``: column -> format specification (",d", ".2f", "+.2f" ..); ``names``: column -> heading.
+    ``formats``: column -> format specification (",d", ".2f", "+.2f" ..); ``names``: column -> heading; ``records``:
+    those that the numbers are from.
     """
     cells = frame.copy().astype(object)
     for column, form in (formats or {}).items():
         cells[column] = [NONE if pd.isna(value) else format(value, form) for value in frame[column]]
     cells = cells.rename(columns=names or {})
-    return Table(frame, cells.set_index(cells.columns[0]), caption)
+    return Table(frame, cells.set_index(cells.columns[0]), caption, records)
 
 
 def macs(summary: pd.DataFrame, *, caption: str) -> Table:
@@ -147,15 +154,18 @@ def macs(summary: pd.DataFrame, *, caption: str) -> Table:
     )
 
 
-def to_html(cells: pd.DataFrame, *, caption: str) -> str:
+def to_html(cells: pd.DataFrame, *, caption: str, records: Sequence[str] = ()) -> str:
     """A table that can be read aloud: a caption, and headings that say which rows or columns they are for.
+
+    The caption leads to ``records`` on the page that lists them.
 
     Cells that are numbers have the class ``number``, columns that open a group the class ``opens`` (book.css).
     """
     levels, names = cells.columns.nlevels, [str(name or "") for name in cells.index.names]
     keys = [key if isinstance(key, tuple) else (key,) for key in cells.columns]
     opens = [levels > 1 and (i == 0 or keys[i - 1][0] != key[0]) for i, key in enumerate(keys)]
-    lines = ['<table class="dataframe umsn">', f"<caption>{escape(caption)}</caption>", "<thead>"]
+    lines = ['<table class="dataframe umsn">', f"<caption>{escape(caption)}{_from(records)}</caption>"]
+    lines.append("<thead>")
     for level in range(levels):
         corner = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
         blank = f'<td colspan="{len(names)}"></td>'
@@ -167,6 +177,11 @@ def to_html(cells: pd.DataFrame, *, caption: str) -> str:
         body = "".join(_data(str(value), first) for value, first in zip(row, opens, strict=True))
         lines.append(f"<tr>{heads}{body}</tr>")
     return "\n".join([*lines, "</tbody>", "</table>"])
+
+
+def _from(records: Sequence[str]) -> str:
+    """Which records the numbers of a table are from, as links."""
+    return f"; from {', '.join(link(name) for name in records)}" if len(records) else ""
 
 
 def _headings(keys: Sequence[tuple], level: int, opens: Sequence[bool]) -> str:

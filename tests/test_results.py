@@ -1,0 +1,167 @@
+"""The page of results: every record is listed with what made it, can be made again, and decides claims by one rule."""
+
+import random
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from umsn import cli, evaluation
+from umsn.evaluation import measures
+from umsn.faces import FaceSet
+from umsn.figures import claims, results, tables
+from umsn.files import InputError, read_json, write_json
+
+
+@pytest.fixture(scope="module")
+def kept(home):
+    """All records of this repository, by name."""
+    return {path.stem: read_json(path) for path in sorted((home / "results/measured").glob("*.json"))}
+
+
+class Ids(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.words = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found += [value for name, value in attributes if name == "id"]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_a_record_is_listed_with_what_it_says(tmp_path):
+    photos = torch.randint(0, 256, (2, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    rows = evaluation.evaluate({"blurred": lambda y: y}, FaceSet(["a", "b"], photos, None), sizes=(13, 15), per_size=1)
+    write_json(tmp_path / "one.json", evaluation.to_record(rows, seconds=1.5, peak_mib=99.6, weights={"umsn": "abc"}))
+    write_json(tmp_path / "two.json", {"anything": 1})
+    table = results.records(tmp_path).set_index("record")
+    assert table.loc["one", ["seconds", "peak MiB", "seed", "weights"]].tolist() == [1.5, 100, 0, "umsn abc"]
+    assert re.fullmatch("[0-9a-f]{12}", table.loc["one", "data"])
+    assert table.loc["one", "recipe"] == "2 faces, 2 kernels (13 to 15), noise 0.01"
+    assert "torch" in table.loc["one", "versions"]
+    assert (table.loc["two"] == "").all()
+    assert results.records(tmp_path / "nothing").empty
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(InputError, match=r"broken\.json"):
+        results.records(tmp_path)
+
+
+def test_every_record_has_its_row_and_every_link_leads_to_one(home, kept):
+    listed = Ids(results.Listing(results.records(home / "results/measured"))._repr_html_())
+    assert listed.found == list(kept)
+    words = " ".join(listed.words)
+    for record in kept.values():
+        made = record.get("provenance", record)
+        assert made["command"] in words
+        assert made["code"]["commit"][:10] in words
+    notebooks = "\n".join(path.read_text("utf-8") for path in (home / "notebooks").glob("*.ipynb"))
+    linked = set(re.findall(rf"{re.escape(results.PAGE)}#([\w-]+)", notebooks))
+    assert linked
+    assert linked <= set(kept)
+
+
+def test_a_table_leads_to_its_records():
+    frame = pd.DataFrame({"a": [1], "b": [2]})
+    html = tables.plain(frame, caption="Some <numbers>", records=["one", "two"])._repr_html_()
+    assert f'Some &lt;numbers&gt;; from <a href="{results.PAGE}#one">one</a>, <a' in html
+    assert "from" not in tables.plain(frame, caption="Some numbers")._repr_html_()
+
+
+def test_every_record_can_be_made_again(home, kept, capsys):
+    """By `umsn verify`, or by the words that it says."""
+    for name, record in kept.items():
+        made = record.get("provenance", record)
+        assert ("asked" in made) != ("again" in made), name
+        if "asked" in made:
+            continue
+        assert cli.main(["verify", str(home / f"results/measured/{name}.json")]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert made["command"] in line
+        assert made["again"] in line
+
+
+def test_records_of_drawn_faces_hold(home, kept):
+    """A few of them, drawn by lot, on their first face."""
+    drawn = [n for n, r in kept.items() if str(r.get("provenance", {}).get("asked", {}).get("faces", "")).isdigit()]
+    assert drawn
+    for name in random.sample(drawn, min(2, len(drawn))):
+        verdict = evaluation.verify(home / f"results/measured/{name}.json", limit=1)
+        assert verdict.holds, name
+        assert verdict.rows >= 8
+
+
+def test_a_record_of_another_measure_is_verified(tmp_path):
+    """The astronaut under kernels from a file: it holds, and another number, another file and none are noticed."""
+    kernels, path = tmp_path / "kernels.npz", tmp_path / "astronaut.json"
+    np.savez(kernels, one=np.eye(3) / 3, two=np.pad([[1.0]], ((0, 2), (0, 2))))
+    record = measures.astronaut(str(kernels))
+    write_json(path, record)
+    assert evaluation.verify(path, kernels=str(kernels)) == (14, 14, 0.0, True)
+    record["psnr"][1]["umsn"] += 0.5
+    write_json(path, record)
+    verdict = evaluation.verify(path, kernels=str(kernels))
+    assert (verdict.equal, verdict.holds) == (13, False)
+    assert verdict.largest == pytest.approx(0.5)
+    with pytest.raises(InputError, match=r"a file called 'kernels\.npz'"):
+        evaluation.verify(path)
+    np.savez(tmp_path / "others.npz", one=np.eye(5) / 5)
+    with pytest.raises(InputError, match="other data"):
+        evaluation.verify(path, kernels=str(tmp_path / "others.npz"))
+    (tmp_path / "no.npz").write_text("nothing")
+    with pytest.raises(InputError, match=r"no\.npz: cannot be read"):
+        evaluation.verify(path, kernels=str(tmp_path / "no.npz"))
+
+
+def test_conditions_are_held_against_the_plain_one():
+    record = measures.conditions(2)
+    gained = {row["method"]: row["mean"] for row in record["gained"]}
+    assert list(gained) == list(measures.CONDITIONS)
+    for row in record["lost"]:
+        assert row["mean"] == pytest.approx(gained["as drawn"] - gained[row["method"]], abs=2e-4)
+        assert row["low"] <= row["mean"] <= row["high"]
+
+
+def test_a_centred_kernel_has_its_mass_in_the_middle():
+    kernel = np.zeros((5, 5))
+    kernel[0, 1], kernel[1, 1] = 0.75, 0.25
+    moved = measures.centred(kernel)
+    places = np.arange(len(moved)) - len(moved) // 2
+    assert moved.sum() == pytest.approx(1)
+    assert abs((moved.sum(0) * places).sum()) <= 0.5 and abs((moved.sum(1) * places).sum()) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("effects", "less", "state"),
+    [
+        ({"a": (1.0, 0.5, 1.5)}, "", "reproduced"),
+        ({"a": (1.0, 0.5, 1.5)}, "shorter", "partly"),
+        ({"a": (1.0, 0.5, 1.5), "b": (0.1, -0.1, 0.3)}, "", "partly"),
+        ({"a": (0.1, -0.1, 0.3)}, "", "not"),
+        ({"a": (-1.0, -1.5, -0.5)}, "shorter", "not"),
+    ],
+)
+def test_one_rule_judges(effects, less, state):
+    found = claims.judge(effects, less, ["record"])
+    assert found.state == state
+    assert found.why.endswith(less)
+
+
+def test_claims_follow_their_records(home, kept, tmp_path):
+    """Were the restored pictures of the record blurred ones, the first claim would no longer hold."""
+    table = claims.claims(home / "results/measured").frame
+    assert set(table["state"]) <= set(claims.STATES)
+    assert {name for names in table["records"] for name in names} <= set(kept)
+    blurred = kept["evaluate-blurred-real"]
+    rows = blurred["rows"] | {"method": ["umsn"] * len(blurred["rows"]["method"])}
+    write_json(tmp_path / "evaluate-blurred-real.json", blurred)
+    write_json(tmp_path / "evaluate-umsn-real.json", blurred | {"rows": rows})
+    assert claims.nearer(tmp_path).state == "not"
+    assert claims.over_seeds(tmp_path).state == "not yet"
+    shown = claims.claims(home / "results/measured")._repr_html_()
+    assert shown.count("<tr>") == len(table) + 1

@@ -1,0 +1,208 @@
+"""Which of the paper's claims hold here: each is judged from the records, by one rule that the page of results tells.
+
+An effect is a mean with a 95% interval. A claim is *reproduced* when the intervals of all its effects lie above 0 and
+nothing in its test is less than the paper's; *partly* when they do and something is, or when only some of them do;
+*not* when none does; *not yet* where nothing is recorded that could decide it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from scipy import stats
+
+from umsn import evaluation, recipes
+from umsn.faces import CLASSES
+from umsn.figures.results import folder_of, link
+from umsn.figures.tables import reported
+from umsn.files import read_json
+
+Effect = tuple[float, float, float]  #: mean, low, high
+STATES = ("reproduced", "partly", "not", "not yet")
+
+
+class Finding(NamedTuple):
+    """What the records say of one claim."""
+
+    state: str  #: of `STATES`
+    why: str
+    records: tuple[str, ...] = ()
+
+
+def judge(effects: Mapping[str, Effect], less: str, records: Sequence[str], unit: str = "dB") -> Finding:
+    """The rule. ``less`` says what in the test is less than the paper's; an empty text where nothing is."""
+    above = [name for name, (_, low, _) in effects.items() if low > 0]
+    state = "not" if not above else "reproduced" if len(above) == len(effects) and not less else "partly"
+    digits = 2 if unit == "dB" else 3
+    words = []
+    for name, effect in effects.items():
+        mean, low, high = (f"{value:+.{digits}f}".replace("-", "−") for value in effect)
+        words.append(f"{name} {mean}{unit and f' {unit}'} ({low} to {high})")
+    return Finding(state, "; ".join([*words, *([less] if less else [])]), tuple(records))
+
+
+def nearer(folder: Path) -> Finding:
+    """Table III: restored against blurred."""
+    names = ("evaluate-blurred-real", "evaluate-umsn-real")
+    rows = _rows(folder, names)
+    reached = rows[rows["method"] == "umsn"]["psnr"].mean()
+    paper = reported("table3").query("method == 'UMSN' and dataset == 'CelebA' and metric == 'PSNR'")["value"].item()
+    less = f"UMSN reaches {reached:.2f} dB, the paper's {paper} on CelebA; other photographs, and a shorter training"
+    return judge({"PSNR": _gain(rows, "blurred", "umsn")}, less, names)
+
+
+def classes(folder: Path) -> Finding:
+    """Table I: restored against blurred, class by class."""
+    names = ("evaluate-blurred-real", "evaluate-umsn-real")
+    rows = _rows(folder, names)
+    gains = {name: _gain(rows, "blurred", "umsn", f"psnr_{name}") for name in CLASSES}
+    return judge(gains, "against the blurred picture only: Shen et al. does not run here", names)
+
+
+def rivals(folder: Path) -> Finding:
+    """Table III: UMSN against other people's methods."""
+    known = {"blurred", "bnet", "maps", "nrl", "umsn"}
+    others = _methods(folder) - known
+    return Finding("not yet", f"records of other methods: {', '.join(sorted(others)) or 'none'}")
+
+
+def fine_tuning(folder: Path) -> Finding:
+    """Table II: S-Net on blurry pictures, before and after; the intervals' worst cases are subtracted."""
+    name = "masks-real"
+    found = pd.DataFrame(read_json(folder / f"{name}.json")["f_scores"]).query("input == 'blurry'")
+    before, after = (
+        found[found["method"] == m].set_index("class") for m in ("before fine-tuning", "S-Net of the package")
+    )
+    gap = after[["mean", "low", "high"]] - before[["mean", "high", "low"]].to_numpy()
+    effects = {c: tuple(gap.loc[c]) for c in CLASSES}
+    return judge(effects, "the second stage is more training as well as blur", [name], "in F")
+
+
+def equal_size(folder: Path) -> Finding:
+    """Table VI: the last row against the first."""
+    names = ("evaluate-equal-bnet-real", "evaluate-equal-umsn-real", "training-equal")
+    gain = _gain(_rows(folder, names[:2]), "bnet", "umsn")
+    return judge({"PSNR over B-Net": gain}, f"one seed; {_share(folder)}", names)
+
+
+def over_seeds(folder: Path) -> Finding:
+    """Table VI: the same over seeds, after a very short training."""
+    if not (folder / "seeds.json").exists():
+        return Finding("not yet", "no record of several seeds")
+    record = read_json(folder / "seeds.json")
+    gain, recipe = record["gain, dB"], recipes.recipe(record["provenance"]["recipe"])
+    less = f"{gain['seeds']} seeds of {recipe.whole.iterations} steps under the recipe {recipe.name}"
+    return judge({"PSNR over B-Net": (gain["mean"], gain["low"], gain["high"])}, less, ["seeds"])
+
+
+def each_part(folder: Path) -> Finding:
+    """Table VI: the rows between."""
+    missing = sorted({"maps", "nrl"} - _methods(folder))
+    return Finding("not yet", f"rows without a record: {', '.join(missing)}; the page trains them for minutes only")
+
+
+def confidence_grows(folder: Path) -> Finding:
+    """Table VII: confidences of the last tenth of a training against those of the first (Welch's interval)."""
+    history = pd.DataFrame(_equal(folder)["history"])
+    tenth, effects = len(history) // 10, {}
+    for name in CLASSES:
+        first, last = history[f"C_{name}"][:tenth], history[f"C_{name}"][-tenth:]
+        interval = stats.ttest_ind(last, first, equal_var=False).confidence_interval(0.95)
+        effects[name] = (last.mean() - first.mean(), interval.low, interval.high)
+    return judge(effects, f"on training batches, not on two faces; {_share(folder)}", ["training-equal"], "")
+
+
+def conditions(folder: Path) -> Finding:
+    """Fig. 17, 18: how much less is gained behind a hand, with sunglasses and in low light."""
+    if not (folder / "conditions.json").exists():
+        return Finding("not yet", "no record; the page measures drawn faces while it is made")
+    lost = read_json(folder / "conditions.json")["lost"]
+    effects = {row["method"]: (row["mean"], row["low"], row["high"]) for row in lost}
+    found = judge(effects, "drawn faces; PSNR, not the eye, is the judge", ["conditions"])
+    return found._replace(why=f"what is lost of the gain: {found.why}")
+
+
+def _equal(folder: Path) -> Mapping[str, Any]:
+    """UMSN's stage of the equal trainings."""
+    stages = read_json(folder / "training-equal.json")["stages"]
+    return next(stage for name, stage in stages.items() if name.startswith("umsn, "))
+
+
+def _share(folder: Path) -> str:
+    """How much shorter than the paper's the equal trainings are."""
+    stage, paper = _equal(folder), recipes.PAPER.whole
+    share = stage["iterations"] * stage["batch"] / (paper.iterations * paper.batch)
+    return f"{stage['iterations']:,} steps, {share:.1%} of the pictures that the paper's UMSN saw"
+
+
+def _rows(folder: Path, names: Sequence[str]) -> pd.DataFrame:
+    found = [evaluation.from_record(read_json(folder / f"{name}.json")) for name in names]
+    return pd.concat(found, ignore_index=True)
+
+
+def _gain(rows: pd.DataFrame, over: str, method: str, measure: str = "psnr") -> Effect:
+    gains = evaluation.gains(rows, over=over)
+    found = evaluation.summarise(gains[gains["method"] == method], measures=[measure]).iloc[0]
+    return float(found["mean"]), float(found["low"]), float(found["high"])
+
+
+def _methods(folder: Path) -> set[str]:
+    """Every method that any record has measured."""
+    records = [read_json(path) for path in sorted(folder.glob("evaluate-*.json"))]
+    return {method for record in records for method in record["rows"]["method"]}
+
+
+def _page(words: str) -> Callable[[Path], Finding]:
+    """A claim that a chapter looks at while it is made, and no record decides."""
+    return lambda folder: Finding("not yet", words)
+
+
+#: The paper's claims in its order: what it says, the chapter, what decides.
+CLAIMS: tuple[tuple[str, str, Callable[[Path], Finding]], ...] = (
+    ("UMSN brings a face nearer to the truth (Table III)", "08_results", nearer),
+    ("It does so in each class (Table I)", "08_results", classes),
+    ("It does better than other methods (Table III)", "08_results", rivals),
+    ("S-Net gains from blurred faces (Table II)", "03_parsing", fine_tuning),
+    ("UMSN does better than B-Net of the same size (Table VI)", "09_ablation", equal_size),
+    ("The same, whatever the seed (Table VI)", "09_ablation", over_seeds),
+    ("Maps, nested residuals, streams and confidences each help (Table VI)", "09_ablation", each_part),
+    ("Confidences grow as the network learns (Table VII)", "06_confidence", confidence_grows),
+    ("Confidences are lower for a larger kernel (Table VIII)", "06_confidence",
+     _page("no record; the page compares two drawn faces while it is made")),
+    ("Features come nearer to the sharp face's (Table IV)", "10_recognition",
+     _page("VGG-Face's weights are not ours to ship; the page uses a stand-in")),
+    ("More people are recognised (Table V)", "10_recognition",
+     _page("no record with OpenFace and photographs; the page uses a stand-in and drawn people")),
+    ("Occlusion and low light defeat it (Fig. 17, 18)", "11_limits", conditions),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The table of claims for the page; ``frame`` has the columns claim, chapter, state, why, records."""
+
+    frame: pd.DataFrame
+
+    def _repr_html_(self) -> str:
+        heads = "".join(f'<th scope="col">{name}</th>' for name in ("the paper's claim", "state", "why"))
+        rows = "\n".join(_row(row) for row in self.frame.itertuples())
+        caption = "<caption>The paper's claims, judged from the records of this book</caption>"
+        return f'<table class="claims">\n{caption}<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>'
+
+
+def _row(row: object) -> str:
+    said = f'<a href="{row.chapter}.html">{escape(row.claim)}</a>'
+    source = f" <small>From {', '.join(link(name) for name in row.records)}.</small>" if row.records else ""
+    return f'<tr><th scope="row">{said}</th><td>{row.state}</td><td>{escape(row.why)}.{source}</td></tr>'
+
+
+def claims(folder: str | PathLike[str] | None = None) -> Claims:
+    """Judge all `CLAIMS` from the records of a folder."""
+    rows = [(said, chapter, *decide(folder_of(folder))) for said, chapter, decide in CLAIMS]
+    return Claims(pd.DataFrame(rows, columns=["claim", "chapter", "state", "why", "records"]))
