@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -45,7 +46,7 @@ def _about(name: str, record: Any) -> dict[str, Any]:
     return {
         "record": name,
         "date": str(made.get("date", ""))[:10],
-        "command": made.get("command", ""),
+        "command": re.sub("^-m ", "python -m ", made.get("command", "")),
         "again": made.get("again") or _again(name, made),
         "recipe": _recipe(made, record),
         "seed": _first(protocol.get("seed"), made.get("seed"), _each(made.get("seeds")), _each(stages, "seed")),
