@@ -211,7 +211,7 @@ def test_paper_and_ours_stand_under_their_sources():
     assert list(cells["gap"]) == ["—", "−5.25", "—"]
     assert table.frame.to_numpy()[1, 4] == pytest.approx(22.5 - 27.75)
     page = table._repr_html_()
-    assert "A &lt;table&gt;" in page
+    assert "A &lt;table&gt;; this page ran on " in page
     assert "22.50<br><small>20.00–24.00</small>" in page
     parts = Cells(page).seen
     assert parts[1][0] == "caption"

@@ -34,7 +34,7 @@ def provenance(**extra: Any) -> dict[str, Any]:
         "command": command(sys.argv),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "code": _code(),
-        "platform": _platform(),
+        "platform": machine(),
         "versions": _versions(),
         **extra,
     }
@@ -78,7 +78,8 @@ def _versions() -> dict[str, str]:
     return {**found, "umsn": ours}
 
 
-def _platform() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """System, processor, cores and threads it may use, memory, graphics card."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     if gpu is None and torch.backends.mps.is_available():
         gpu = "Apple GPU (MPS)"

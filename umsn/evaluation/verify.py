@@ -101,6 +101,8 @@ def _verify_other(path: str | PathLike[str], record: Mapping[str, Any], again: M
     made, now = record.get("provenance", record), again["provenance"]
     for what in {"data", "weights"} & set(made) & set(now):
         _same(path, what, made[what], now[what])
+    if "measured on" in now:
+        _same(path, "faces", *(some.get("measured on", {}).get("fingerprint") for some in (made, now)))
     new = dict(_numbers({key: value for key, value in again.items() if key != "provenance"}))
     old = dict(_numbers(record))
     if unknown := set(new) - set(old):

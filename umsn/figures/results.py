@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -48,12 +49,10 @@ def _about(name: str, record: Any) -> dict[str, Any]:
     where, code, protocol = (made.get(key) or {} for key in ("platform", "code", "protocol"))
     stages = list((record.get("stages") or record.get("runs") or {}).values()) if isinstance(record, Mapping) else []
     minutes = [stage["minutes"] for stage in stages if "minutes" in stage]
-    threads = where.get("threads", 0)
-    cpu = f"{where.get('cpu', '')}, {threads} thread{'s' * (threads != 1)}" if where else ""
     return {
         "record": name,
         "date": str(made.get("date", ""))[:10],
-        "command": made.get("command", ""),
+        "command": re.sub("^-m ", "python -m ", made.get("command", "")),
         "again": made.get("again") or _again(name, made),
         "recipe": _recipe(made, record),
         "seed": _first(protocol.get("seed"), made.get("seed"), _each(made.get("seeds")), _each(stages, "seed")),
@@ -61,10 +60,17 @@ def _about(name: str, record: Any) -> dict[str, Any]:
         "weights": ", ".join(f"{key} {value}" for key, value in (made.get("weights") or {}).items()),
         "code": code.get("commit", code.get("version", ""))[:10] + (", edited" if code.get("edited") else ""),
         "versions": ", ".join(f"{key} {value}" for key, value in (made.get("versions") or {}).items() if key != "umsn"),
-        "hardware": where.get("gpu") or cpu,
+        "hardware": hardware(where),
         "seconds": _first(made.get("seconds"), round(60 * sum(minutes)) if minutes else None),
         "peak MiB": _first(round(made["peak_mib"]) if made.get("peak_mib") else None),
     }
+
+
+def hardware(where: Mapping[str, Any]) -> str:
+    """The card, or the processor and how many threads it had, of a ``provenance.platform``."""
+    threads = where.get("threads", 0)
+    cpu = f"{where['cpu']}, {threads} thread{'s' * (threads != 1)}" if "cpu" in where else ""
+    return where.get("gpu") or cpu
 
 
 def _recipe(made: Mapping[str, Any], record: Any) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from umsn import places
-from umsn.figures.results import link
+from umsn.figures.results import hardware, link
 from umsn.files import InputError
+from umsn.records import machine
 
 #: The paper's names of our methods and measures. Its SSIM is most likely the volumetric one (results/reported/README).
 METHODS = {
@@ -119,7 +120,7 @@ def against_paper(
     return Table(
         pd.DataFrame(frame, index=names).set_axis(header, axis=1),
         pd.DataFrame(shown, index=names).set_axis(header, axis=1),
-        caption,
+        f"{caption}; this page ran on {hardware(machine())}",
         records,
     )
 
