@@ -156,5 +156,7 @@ def cost(record: Path = MEASURED) -> str:
         return "<p>Nobody has measured this yet.</p>"
     found = read_json(record)
     where = found["provenance"]["platform"]
-    caption = f"In {found['browser']}, on {where['cpu']}, {where['cores']} cores; {found['provenance']['date'][:10]}"
+    fetched = " and ".join(f"{name} {megabytes} MB" for name, megabytes in found["fetched"].items())
+    machine = f"{found['browser']}, {where['cpu']}, {where['cores']} cores, {found['provenance']['date'][:10]}"
+    caption = f"What the page takes: {machine}. Fetched once: {fetched}"
     return tables.plain(pd.DataFrame(found["rows"]), caption=caption)._repr_html_()
