@@ -125,18 +125,17 @@ function show(result) {
   element("after-psnr").textContent = psnr ? `, ${decibel(psnr.restored)}` : "";
   const since = started === undefined ? seconds : (performance.now() - started) / 1000;
   started = undefined;
-  const gain = psnr && psnr.restored - psnr.blurred;
   const words = psnr
-    ? `${decibel(psnr.blurred)} blurred, ${decibel(psnr.restored)} restored: ${decibel(Math.abs(gain))} ${gain < 0 ? "further from" : "nearer to"} the sharp face.`
+    ? `${decibel(psnr.blurred)} blurred, ${decibel(psnr.restored)} restored: ${psnr.restored < psnr.blurred ? "further from" : "nearer to"} the sharp face.`
     : "Restored. Without the sharp face there is no PSNR.";
-  say(`${words} ${since.toFixed(1)} s.`);
+  say(`${words} It took ${since.toFixed(1)} s.`);
   root.dataset.state = "ready";
   root.dataset.seconds = since.toFixed(3);
   root.dispatchEvent(new CustomEvent("live:result", { detail: { ...result, ...sent, seconds: since } }));
 }
 
 function answered({ data }) {
-  if (data.fetched && performance.now() - told > 400) {
+  if (data.fetched && performance.now() - told > 1000) {
     told = performance.now();
     say(`Fetching the networks: ${Math.round(data.fetched / 1e6)} MB`);
   }
