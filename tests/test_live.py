@@ -47,12 +47,13 @@ def face(fed, number):
 class Panel:
     """The page in a browser, and what happened in it."""
 
-    def __init__(self, page, address):
-        self.page, self.address, self.requests, self.errors = page, address, [], []
+    def __init__(self, page, site):
+        self.page, self.requests, self.errors = page, [], []
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(address, wait_until="networkidle")
+        page.route(lambda url: not url.startswith((site, "data:", "blob:")), lambda route: route.abort())
+        page.goto(f"{site}book/live.html", wait_until="networkidle")
         page.evaluate(REMEMBER)
 
     def start(self):
@@ -102,7 +103,7 @@ class Panel:
 def panel(browser, site):
     """The page, started once for all tests of this module; no test leaves it broken."""
     page = browser.new_page()
-    opened = Panel(page, f"{site}book/live.html")
+    opened = Panel(page, site)
     opened.before = list(opened.requests)
     opened.start()
     yield opened
@@ -199,7 +200,7 @@ def test_costs_are_those_of_the_record_or_none(tmp_path):
 
 def test_before_the_button_strips_answer_and_nothing_heavy_is_loaded(browser, site):
     page = browser.new_page()
-    panel = Panel(page, f"{site}book/live.html")
+    panel = Panel(page, site)
     figure = page.locator("figure.strip").first
     figure.locator("input").focus()
     page.keyboard.press("Home")
@@ -420,7 +421,7 @@ def test_what_cannot_be_used_is_said_in_words(panel, tmp_path):
 def test_networks_that_do_not_come_are_said_in_words_and_asked_for_again(browser, site):
     page = browser.new_page()
     page.route("**/model.onnx", lambda route: route.abort())
-    panel = Panel(page, f"{site}book/live.html")
+    panel = Panel(page, site)
     page.click("#live-start")
     page.wait_for_selector("#live[data-state=failed]")
     assert "did not work" in panel.status()
