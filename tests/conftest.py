@@ -4,10 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from functools import cache
+import threading
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +43,48 @@ def executed(home, copy):
         return copy / "book/executed" / f"{name}.ipynb", ran.stdout + ran.stderr
 
     return run
+
+
+@pytest.fixture(scope="session")
+def html(home, copy, executed):
+    """The folder of pages, built with warnings as errors from notebooks run under `smoke`."""
+    if not (copy / "book/_static/vendor/tex-svg.js").exists():
+        pytest.fail("book/_static/vendor is missing: `doit vendor` fetches the pages' scripts")
+    if not (copy / "book/_static/live/manifest.json").exists():
+        pytest.fail("book/_static/live is missing: `doit live` makes what the live page is fed")
+    for notebook in sorted((home / "notebooks").glob("*.ipynb")):
+        result, printed = executed(notebook.stem)
+        assert result.exists(), printed
+    order = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--path-output", "book"]
+    order += ["--all", "-W", "--keep-going", "-q"]
+    built = subprocess.run(order, cwd=copy, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
+    return copy / "book/_build/html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, with a camera that films a pattern."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on this machine: pages were built but not opened")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", *CAMERA])
+        yield opened
+        opened.close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture(scope="session")
+def site(html):
+    """The address at which the pages are served."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(html)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()

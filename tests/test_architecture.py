@@ -10,7 +10,7 @@ FLOORS = (
     {"fitting", "rivals", "published", "recognition", "exported"},
     {"stages", "evaluation", "restore"},
     {"figures", "interactive"},
-    {"commands"},
+    {"commands", "live"},
     {"cli"},
     {"__main__"},
 )

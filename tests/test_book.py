@@ -1,12 +1,6 @@
 """The book builds without a warning, and its pages ask no other machine for anything and can be read by everyone."""
 
-import shutil
-import subprocess
-import sys
-import threading
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urldefrag
@@ -19,11 +13,6 @@ ALLOWED = "THEBE_JS_URL"
 PHONE = {"width": 390, "height": 844}
 #: How far the page itself can be scrolled sideways, in pixels.
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *words):
-        pass
 
 
 class Visit(NamedTuple):
@@ -55,43 +44,6 @@ class Page(HTMLParser):
 def chapters():
     toc = yaml.safe_load((Path(__file__).parent.parent / "_toc.yml").read_text("utf-8"))
     return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
-
-
-@pytest.fixture(scope="module")
-def html(home, copy, executed):
-    """The folder of pages, built with warnings as errors from notebooks run under `smoke`."""
-    if not (copy / "book/_static/vendor/tex-svg.js").exists():
-        pytest.fail("book/_static/vendor is missing: `doit vendor` fetches the pages' scripts")
-    for notebook in sorted((home / "notebooks").glob("*.ipynb")):
-        result, printed = executed(notebook.stem)
-        assert result.exists(), printed
-    order = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--path-output", "book"]
-    order += ["--all", "-W", "--keep-going", "-q"]
-    built = subprocess.run(order, cwd=copy, capture_output=True, text=True)
-    assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
-    return copy / "book/_build/html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium on this machine: pages were built but not opened")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
-def site(html):
-    """The address at which the pages are served."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(html)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -35,3 +35,10 @@ def test_every_notebook_is_in_the_table_of_contents(dodo, home):
     assert dodo.NOTEBOOKS
     for notebook in dodo.NOTEBOOKS:
         assert f"book/executed/{notebook.stem}\n" in toc
+
+
+def test_what_the_live_page_is_fed_is_made_again_when_code_or_weights_change(dodo):
+    task = dodo.task_live()
+    needed = {"umsn/live.py", "umsn/exported.py", "umsn/blur.py", "umsn/pretrained/umsn.safetensors"}
+    assert needed <= {path.as_posix() for path in task["file_dep"]}
+    assert set(task["targets"]) <= set(dodo.task_book()["file_dep"])

@@ -1,6 +1,7 @@
 """What the book's live page is fed: networks, faces, kernels, and strips that answer before anything is started.
 
 The page (`book/live.md`) does the rest in the reader's browser; `book/_static/live-blur.js` blurs as `umsn.blur` does.
+This module needs onnx (pip install "umsn[onnx]"); `doit live` calls it.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ def sitters() -> list[Sitter]:
     more = round(frame.height * MARGIN / INNER.height)
     wide = Window(frame.row - more, frame.column - more, frame.height + 2 * more, frame.width + 2 * more).crop(photo)
     astronaut = F.interpolate(wide[None], (SIDE, SIDE), mode="bicubic", antialias=True)[0].clamp(0, 1)
-    found = [Sitter("astronaut", "an astronaut (NASA)", (astronaut * 255).round().byte())]
+    found = [Sitter("astronaut", "An astronaut (NASA)", (astronaut * 255).round().byte())]
     drawn = unseen_faces(DRAWN, seed=0).photos
-    return found + [Sitter(f"drawn-{n}", f"a drawn face, {n}", photo) for n, photo in enumerate(drawn, start=1)]
+    return found + [Sitter(f"drawn-{n}", f"Drawn face {n}", photo) for n, photo in enumerate(drawn, start=1)]
 
 
 def shakes() -> dict[int, Tensor]:
@@ -72,7 +73,6 @@ def write(folder: str | PathLike[str], networks: Pipeline | None = None) -> None
     """Write model.onnx, kernels.bin, a PNG for each face, strips.html, cost.html and, last, manifest.json.
 
     kernels.bin holds little-endian float32, size by size, shape by shape, row by row. Takes about half a minute.
-    Raises InputError where onnx is not installed.
     """
     folder, networks = Path(folder), networks or shipped()
     people, kernels = sitters(), shakes()
@@ -143,10 +143,10 @@ def strip_of(person: Sitter, kernels: dict[int, Tensor], networks: Pipeline) -> 
         pictures["blurred"].append(blurred[0])
         pictures["restored"].append(restored[0])
         notes.append(f"{psnr(blurred, sharp).item():.1f} dB blurred, {psnr(restored, sharp).item():.1f} dB restored")
-    words = f"{person.title[0].upper()}{person.title[1:]}, blurred by one shake at each size, noise {SIGMA}, and restored."
     return strip(
         pictures, values=[f"{size} pixels" for size in kernels], notes=notes, label="kernel size", start=4, scale=1.25,
-        alt=f"{person.title}, kernels growing from the left to the right", caption=f"{words} Made by umsn.live.",
+        alt=f"{person.title}, kernels growing from the left to the right",
+        caption=f"{person.title}: one shake at every size, noise {SIGMA}. Made by umsn.live.",
     ).data  # fmt: skip
 
 
@@ -156,5 +156,7 @@ def cost(record: Path = MEASURED) -> str:
         return "<p>Nobody has measured this yet.</p>"
     found = read_json(record)
     where = found["provenance"]["platform"]
-    caption = f"In {found['browser']}, on {where['cpu']}, {where['cores']} cores; {found['provenance']['date'][:10]}"
+    fetched = " and ".join(f"{name} {megabytes} MB" for name, megabytes in found["fetched"].items())
+    machine = f"{found['browser']}, {where['cpu']}, {where['cores']} cores, {found['provenance']['date'][:10]}"
+    caption = f"What the page takes: {machine}. Fetched once: {fetched}"
     return tables.plain(pd.DataFrame(found["rows"]), caption=caption)._repr_html_()

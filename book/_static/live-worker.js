@@ -3,7 +3,7 @@
 in:   {load: {model, runtime, loader, wasm}}                       addresses
       {run: true, picture, side, margin, kernel, size, sigma}    kernel null: the picture is blurred already
 out:  {fetched: bytes} while loading, {prepares: true}, {ready: true}
-      {done: true, sharp, blurred, restored, masks, psnr: {blurred, restored} or null, seconds}
+      {done: true, sharp, blurred, restored, masks, psnr: {blurred, restored} or null}
       {failed: words}
 */
 
@@ -40,15 +40,13 @@ async function load({ model, runtime, loader, wasm }) {
 }
 
 async function run({ picture, side, margin, kernel, size, sigma }) {
-  const start = performance.now();
   const sharp = crop(picture, side, margin);
   const blurred = kernel ? addNoise(blur(picture, side, margin, kernel, size), sigma, NOISE) : sharp;
   const inner = side - 2 * margin;
   const found = await session.run({ blurred: new ort.Tensor("float32", blurred, [1, 3, inner, inner]) });
   const [restored, masks] = [found.restored.data, found.masks.data];
   const scores = kernel ? { blurred: psnr(blurred, sharp), restored: psnr(restored, sharp) } : null;
-  const seconds = (performance.now() - start) / 1000;
-  postMessage({ done: true, sharp, blurred, restored, masks, psnr: scores, seconds });
+  postMessage({ done: true, sharp, blurred, restored, masks, psnr: scores });
 }
 
 // One after the other: a session runs one picture at a time.

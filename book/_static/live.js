@@ -12,7 +12,7 @@ const root = document.getElementById("live");
 const PIXELS = 4; // on the screen for one of the kernel
 
 let manifest, kernels, worker, own;
-let started; // when the button was pressed, until the first result
+let started; // when the button was pressed, or a control let go
 let face = null; // {picture, blurred}: planar RGB with its margin, and whether it is blurred already
 let path = null; // a kernel drawn by hand: [row, column] points
 let busy = false;
@@ -88,6 +88,7 @@ function ask() {
   waiting = busy;
   if (busy || !face) return;
   busy = true;
+  started ??= performance.now();
   root.dataset.state = "running";
   say("Restoring …");
   const size = Number(element("size").value);
@@ -108,7 +109,7 @@ function choose(picture, blurred = false) {
 const decibel = (value) => `${value.toFixed(1)} dB`;
 
 function show(result) {
-  const { sharp, blurred, restored, masks, psnr, seconds } = result;
+  const { sharp, blurred, restored, masks, psnr } = result;
   const side = manifest.picture.side - 2 * manifest.picture.margin;
   const count = side * side;
   for (const [name, picture] of Object.entries({ sharp, before: blurred, after: restored, "wipe-before": blurred, "wipe-after": restored }))
@@ -123,20 +124,18 @@ function show(result) {
   });
   element("before-psnr").textContent = psnr ? `, ${decibel(psnr.blurred)}` : "";
   element("after-psnr").textContent = psnr ? `, ${decibel(psnr.restored)}` : "";
-  const since = started === undefined ? seconds : (performance.now() - started) / 1000;
+  const seconds = (performance.now() - started) / 1000;
   started = undefined;
-  const gain = psnr && psnr.restored - psnr.blurred;
   const words = psnr
-    ? `${decibel(psnr.blurred)} blurred, ${decibel(psnr.restored)} restored: ${decibel(Math.abs(gain))} ${gain < 0 ? "further from" : "nearer to"} the sharp face.`
+    ? `${decibel(psnr.blurred)} blurred, ${decibel(psnr.restored)} restored: ${psnr.restored < psnr.blurred ? "further from" : "nearer to"} the sharp face.`
     : "Restored. Without the sharp face there is no PSNR.";
-  say(`${words} ${since.toFixed(1)} s.`);
+  say(`${words} It took ${seconds.toFixed(1)} s.`);
   root.dataset.state = "ready";
-  root.dataset.seconds = since.toFixed(3);
-  root.dispatchEvent(new CustomEvent("live:result", { detail: { ...result, ...sent, seconds: since } }));
+  root.dispatchEvent(new CustomEvent("live:result", { detail: { ...result, ...sent, seconds } }));
 }
 
 function answered({ data }) {
-  if (data.fetched && performance.now() - told > 400) {
+  if (data.fetched && performance.now() - told > 1000) {
     told = performance.now();
     say(`Fetching the networks: ${Math.round(data.fetched / 1e6)} MB`);
   }
@@ -151,7 +150,7 @@ function answered({ data }) {
 }
 
 function failed(words) {
-  busy = false;
+  [busy, started] = [false, undefined];
   root.dataset.state = "failed";
   say(`That did not work: ${words}.`, true);
   if (!element("panel").hidden) return;
