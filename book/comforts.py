@@ -1,0 +1,68 @@
+"""What pages offer besides their text: each figure as a file, how to cite, and what a public address brings.
+
+A Sphinx extension, named in _config.yml. Nothing here knows an address: once ``repository: {url: ...}`` stands in
+_config.yml, chapters can be launched in Binder and Colab, and every page has a button to ask or to report something.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+#: Chapters are built from executed copies; the repository has the notebooks themselves.
+EXECUTED, NOTEBOOKS = "book/executed/", "notebooks/"
+
+SERVICES = {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com"}
+
+#: What lies beside a figure, by the end of its name, and how a link calls it.
+FILES = {".svg": "figure (SVG)", ".csv": "data (CSV)"}
+
+
+def follow_repository(app: Sphinx, config: Config) -> None:
+    """With a repository's address: launch buttons, a link to the repository, and one to its issues."""
+    options = config.html_theme_options
+    if options.get("repository_url"):
+        options["launch_buttons"] = {**options.get("launch_buttons", {}), **SERVICES}
+        options.update(use_repository_button=True, use_issues_button=True)
+
+
+def offer_files(app: Sphinx, doctree: nodes.document) -> None:
+    """Under every figure kept in figures/: links to its SVG and, where it shows numbers, to them as CSV."""
+    for figure in doctree.findall(nodes.figure):
+        image = next(figure.findall(nodes.image), None)
+        path = Path(app.srcdir, app.env.relfn2path(image["uri"])[0]) if image else Path()
+        found = [path.with_suffix(end) for end in FILES if path.with_suffix(end).is_file()]
+        if path.parent.name == "figures" and found:
+            figure += nodes.legend("", nodes.paragraph("", "", *_links(found, app), classes=["files"]))
+
+
+def _links(paths: list[Path], app: Sphinx) -> list[nodes.Node]:
+    links: list[nodes.Node] = [nodes.Text("Download: ")]
+    for path in paths:
+        target = "/" + path.relative_to(app.srcdir).as_posix()
+        link = addnodes.download_reference("", FILES[path.suffix], reftarget=target, refdoc=app.env.docname)
+        links += [nodes.Text(", "), link] if len(links) > 1 else [link]
+    return links
+
+
+def finish_buttons(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """A button to the page on citing; and what launches a chapter launches the notebook that the repository has."""
+    buttons = context.get("header_buttons", [])
+    for button in [one for group in buttons for one in group.get("buttons", [])]:
+        if any(button.get("url", "").startswith(address) for address in SERVICES.values()):
+            button["url"] = button["url"].replace(EXECUTED, NOTEBOOKS)
+    cite = {"type": "link", "url": f"{context['pathto']('book/bibliography')}#cite", "tooltip": "Cite this book"}
+    buttons.append({**cite, "icon": "fas fa-quote-right", "label": "cite-button"})
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect to Sphinx: figures before their downloads are collected (500), buttons after the theme has made them."""
+    app.connect("config-inited", follow_repository)
+    app.connect("doctree-read", offer_files, priority=400)
+    app.connect("html-page-context", finish_buttons, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
