@@ -1,4 +1,4 @@
-"""What pages offer besides their text: each figure as a file, how to cite, and what a public address brings.
+"""What pages offer besides their text: figures as files, how to cite, what a public address brings, and lightness.
 
 A Sphinx extension, named in _config.yml. Nothing here knows an address: once ``repository: {url: ...}`` stands in
 _config.yml, chapters can be launched in Binder and Colab, and every page has a button to ask or to report something.
@@ -60,9 +60,22 @@ def finish_buttons(app: Sphinx, page: str, template: str, context: dict[str, Any
     buttons.append({**cite, "icon": "fas fa-quote-right", "label": "cite-button"})
 
 
+def lighten(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """No equation, no MathJax: Sphinx would load its 2 MB for the first page too, since other chapters have some."""
+    if doctree and not any(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))):
+        kept = [file for file in context["script_files"] if app.config.mathjax_path not in str(file.filename)]
+        context["script_files"] = [file for file in kept if "MathJax" not in file.attributes.get("body", "")]
+
+
+def name_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """The bibliography's entries are the items of a list, by the names that ARIA has for both today."""
+    context["body"] = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Connect to Sphinx: figures before their downloads are collected (500), buttons after the theme has made them."""
+    """Connect to Sphinx: figures before their downloads are collected (500), pages after the theme has made them."""
     app.connect("config-inited", follow_repository)
     app.connect("doctree-read", offer_files, priority=400)
-    app.connect("html-page-context", finish_buttons, priority=900)
+    for finish in (finish_buttons, lighten, name_roles):
+        app.connect("html-page-context", finish, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
