@@ -142,14 +142,33 @@ def task_notebooks():
 
 def task_book():
     """Build the pages, with warnings as errors."""
-    parts = [path for path in Path("book").rglob("*") if path.is_file() and "_build" not in path.parts]
-    executed = [Path("book/executed", notebook.name) for notebook in NOTEBOOKS]
-    settings = ["_config.yml", "_toc.yml", "umsn/strip.js"]
-    kept = [path for path in parts if not {"executed", "vendor", "__pycache__"} & set(path.parts)]
     return {
         "actions": ["jupyter-book build . --path-output book --all -W --keep-going -q"],
-        "file_dep": [*settings, *kept, *executed, *(VENDOR / name for name in VENDORED.values())],
+        "file_dep": parts_of_the_book(),
         "task_dep": ["vendor", "notebooks"],
         "targets": ["book/_build/html/index.html"],
         "title": lambda task: "the book",
     }
+
+
+def task_pdf():
+    """Build all pages as one, and have Chromium print it (only when asked for: `doit pdf`)."""
+    return {
+        "actions": [
+            "jupyter-book build . --path-output build --builder singlehtml --all -q",
+            [PYTHON, "book/paper.py", "build/_build/singlehtml", "build/book.pdf"],
+        ],
+        "file_dep": parts_of_the_book(),
+        "task_dep": ["vendor", "notebooks"],
+        "targets": ["build/book.pdf"],
+        "title": lambda task: "the book on paper",
+    }
+
+
+def parts_of_the_book() -> list[str | Path]:
+    """Everything that the pages are made of."""
+    parts = [path for path in Path("book").rglob("*") if path.is_file() and "_build" not in path.parts]
+    executed = [Path("book/executed", notebook.name) for notebook in NOTEBOOKS]
+    settings = ["_config.yml", "_toc.yml", "umsn/strip.js"]
+    kept = [path for path in parts if not {"executed", "vendor", "__pycache__"} & set(path.parts)]
+    return [*settings, *kept, *executed, *(VENDOR / name for name in VENDORED.values())]
