@@ -4,10 +4,18 @@ import os
 import shutil
 import subprocess
 import sys
-from functools import cache
+import threading
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +30,8 @@ def copy(home, tmp_path_factory) -> Path:
     top = tmp_path_factory.mktemp("copy")
     for name in ("notebooks", "figures", "results", "book"):
         shutil.copytree(home / name, top / name, ignore=shutil.ignore_patterns("executed", "_build", "__pycache__"))
-    for name in ("_config.yml", "_toc.yml"):
+    (top / "umsn").mkdir()
+    for name in ("_config.yml", "_toc.yml", "umsn/strip.js"):
         shutil.copyfile(home / name, top / name)
     return top
 
@@ -39,3 +48,48 @@ def executed(home, copy):
         return copy / "book/executed" / f"{name}.ipynb", ran.stdout + ran.stderr
 
     return run
+
+
+@pytest.fixture(scope="session")
+def chapters(home) -> list[str]:
+    """The pages in the order of the book."""
+    toc = yaml.safe_load((home / "_toc.yml").read_text("utf-8"))
+    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+
+
+@pytest.fixture(scope="session")
+def html(home, copy, executed):
+    """The folder of pages, built with warnings as errors from notebooks run under `smoke`."""
+    if not (copy / "book/_static/vendor/tex-svg.js").exists():
+        pytest.fail("book/_static/vendor is missing: `doit vendor` fetches the pages' scripts")
+    for notebook in sorted((home / "notebooks").glob("*.ipynb")):
+        result, printed = executed(notebook.stem)
+        assert result.exists(), printed
+    order = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--path-output", "book"]
+    order += ["--all", "-W", "--keep-going", "-q"]
+    built = subprocess.run(order, cwd=copy, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
+    return copy / "book/_build/html"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, or a skip that says there is none."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on this machine: pages were built but not opened")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def site(html):
+    """The address at which the pages are served."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(html)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
