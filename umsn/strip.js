@@ -16,7 +16,8 @@ data-scale   optional: screen pixels per pixel of the frame (default: 2)
 All pictures of a figure move together. Without scripts the reader sees the whole strips. `src` may be a data: URI.
 
 The book's pages load this file once. `umsn.interactive.strip` also puts it beside its figure, so that the slider moves in
-JupyterLab too; a figure that moves already is left alone. What must hold everywhere is set here, the rest by book.css.
+JupyterLab too (which would else take the arrow keys: data-lm-suppress-shortcuts); a figure that moves already is left
+alone. What must hold everywhere is set here, the rest by book.css.
 */
 
 const list = (text) => (text ?? "").split("|").map((part) => part.trim()).filter(Boolean);
@@ -56,7 +57,7 @@ function enliven(figure) {
   row.append(...images.map((image) => frame(image, values.length, Number(figure.dataset.scale ?? 2))));
 
   const control = made("div", "strip-control");
-  control.innerHTML = `<label for="${id}"></label> <input id="${id}" type="range" min="0" step="1">
+  control.innerHTML = `<label for="${id}"></label> <input id="${id}" type="range" min="0" step="1" data-lm-suppress-shortcuts>
     <output for="${id}" aria-live="polite" style="white-space: pre-line"></output>`;
   const [label, input, output] = control.children;
   label.textContent = figure.dataset.label;
