@@ -56,7 +56,8 @@ def finish_buttons(app: Sphinx, page: str, template: str, context: dict[str, Any
     for button in [one for group in buttons for one in group.get("buttons", [])]:
         if any(button.get("url", "").startswith(address) for address in SERVICES.values()):
             button["url"] = button["url"].replace(EXECUTED, NOTEBOOKS)
-    cite = {"type": "link", "url": f"{context['pathto']('book/bibliography')}#cite", "tooltip": "Cite this book"}
+    there = context["pathto"]("book/bibliography").removesuffix("#")  # of a page, to itself: "#"
+    cite = {"type": "link", "url": f"{there}#cite", "tooltip": "Cite this book"}
     buttons.append({**cite, "icon": "fas fa-quote-right", "label": "cite-button"})
 
 

@@ -178,7 +178,7 @@ def test_the_blocks_to_cite_are_copied_and_true(home, opened, site):
 
 def test_every_page_leads_to_how_to_cite(html, chapters):
     for chapter in chapters:
-        link = "#cite" if chapter == "book/bibliography" else "bibliography.html#cite"
+        link = '"#cite' if chapter == "book/bibliography" else "bibliography.html#cite"
         assert f'{link}"' in (html / f"{chapter}.html").read_text("utf-8"), chapter
 
 
