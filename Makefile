@@ -1,4 +1,4 @@
-# Two commands do everything on a fresh machine: `make book` and `make test`.
+# Two commands do everything on a fresh machine: `make book` and `make test`. `make pdf` prints the book: build/book.pdf.
 #
 #   PYTHON=python3.12 make book       another interpreter (3.11 or later)
 #   TORCH="torch==2.13.0 --index-url ..." make setup     another build of torch, say for CUDA
@@ -13,7 +13,7 @@ MINUTES ?= 30
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup test lint notebooks book gpu clean
+.PHONY: setup test lint notebooks book pdf gpu clean
 
 setup: .venv/ready
 
@@ -40,6 +40,9 @@ notebooks: setup
 
 book: setup
 	@RECIPE=$(RECIPE) $(BIN)/doit
+
+pdf: setup
+	@RECIPE=$(RECIPE) $(BIN)/doit pdf
 
 gpu: setup
 	@$(BIN)/umsn train --recipe $(TRAIN) --out trained/$(TRAIN) --all --minutes $(MINUTES) $(if $(FACES),--faces $(FACES))

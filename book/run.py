@@ -4,8 +4,9 @@
 
 papermill executes, from the notebook's own folder, so ``../figures`` means the same here as in JupyterLab. What its
 exit code does not tell is asked here: a parameter that the notebook does not declare is an error, a kernel that dies
-leaves nothing, and two runs that compute the same write the same bytes (no timings, no random ids). What the text cells
-point to beside the notebook (``../figures/walk.svg``, ``../book/use.md``) is found from the copy too.
+leaves nothing, and two runs that compute the same write the same bytes (no timings, no random ids). Widgets, which no
+page can move, are left out. What the text cells point to beside the notebook (``../figures/walk.svg``,
+``../book/use.md``) is found from the copy too.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from papermill.exceptions import PapermillExecutionError
 
 from umsn.files import InputError, whole
 
-STATE = "application/vnd.jupyter.widget-state+json"
+#: How a cell's output says that it is a widget, which moves only beside a kernel; a page has none.
+WIDGET = "application/vnd.jupyter.widget-view+json"
 #: A path to another folder, as the target of a link, an image or a figure.
 ELSEWHERE = re.compile(r"""(?<=\]\()\.\./[^)\s#]+|(?<=\{figure\} )\.\./\S+|(?<=src=")\.\./[^"]+""")
 
@@ -53,15 +55,15 @@ def moved(text: str, here: Path, there: Path) -> str:
 
 
 def settled(notebook: nbformat.NotebookNode) -> str:
-    """The notebook as text that depends on nothing but what was computed."""
-    notebook.metadata.pop("papermill", None)
+    """The notebook as text that depends on nothing but what was computed, and without widgets."""
+    for name in ("papermill", "widgets"):
+        notebook.metadata.pop(name, None)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
         cell.metadata.pop("papermill", None)
-    text = nbformat.writes(notebook)
-    for number, model in enumerate(notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})):
-        text = text.replace(model, f"{number:032x}")
-    return json.dumps(json.loads(text), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+    return json.dumps(json.loads(nbformat.writes(notebook)), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def run(path: Path, into: Path, **given: Any) -> Path:

@@ -10,6 +10,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
+
 
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
@@ -26,7 +33,8 @@ def copy(home, tmp_path_factory) -> Path:
     top = tmp_path_factory.mktemp("copy")
     for name in ("notebooks", "figures", "results", "book"):
         shutil.copytree(home / name, top / name, ignore=shutil.ignore_patterns("executed", "_build", "__pycache__"))
-    for name in ("_config.yml", "_toc.yml"):
+    (top / "umsn").mkdir()
+    for name in ("_config.yml", "_toc.yml", "umsn/strip.js"):
         shutil.copyfile(home / name, top / name)
     return top
 
@@ -46,6 +54,13 @@ def executed(home, copy):
 
 
 @pytest.fixture(scope="session")
+def chapters(home) -> list[str]:
+    """The pages in the order of the book."""
+    toc = yaml.safe_load((home / "_toc.yml").read_text("utf-8"))
+    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+
+
+@pytest.fixture(scope="session")
 def html(home, copy, executed):
     """The folder of pages, built with warnings as errors from notebooks run under `smoke`."""
     if not (copy / "book/_static/vendor/tex-svg.js").exists():
@@ -62,9 +77,9 @@ def html(home, copy, executed):
     return copy / "book/_build/html"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
-    """Chromium, with a camera that films a pattern."""
+    """Chromium with a camera that films a pattern, or a skip that says there is none."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium on this machine: pages were built but not opened")
@@ -74,11 +89,6 @@ def browser():
         opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", *CAMERA])
         yield opened
         opened.close()
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *words):
-        pass
 
 
 @pytest.fixture(scope="session")

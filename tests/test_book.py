@@ -1,16 +1,14 @@
 """The book builds without a warning, and its pages ask no other machine for anything and can be read by everyone."""
 
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urldefrag
 
 import pytest
-import yaml
 
 #: sphinx-thebe declares a variable on every page twice; it harms nothing and cannot be turned off.
 ALLOWED = "THEBE_JS_URL"
-PHONE = {"width": 390, "height": 844}
+PHONE = {"width": 360, "height": 800}
 #: How far the page itself can be scrolled sideways, in pixels.
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -41,16 +39,11 @@ class Page(HTMLParser):
             self.pictures.append(found)
 
 
-def chapters():
-    toc = yaml.safe_load((Path(__file__).parent.parent / "_toc.yml").read_text("utf-8"))
-    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
-
-
 @pytest.fixture(scope="module")
-def visits(browser, site):
+def visits(browser, site, chapters):
     """Every chapter, opened once on a phone's width, with all requests to other machines refused and noted."""
     seen = {}
-    for chapter in chapters():
+    for chapter in chapters:
         page = browser.new_page(viewport=PHONE)
         visit = Visit([], [], [], 0)
         page.on("request", lambda request, to=visit.requests: to.append(request.url))
@@ -64,8 +57,8 @@ def visits(browser, site):
     return seen
 
 
-def test_every_chapter_is_built(html):
-    assert [chapter for chapter in chapters() if not (html / f"{chapter}.html").exists()] == []
+def test_every_chapter_is_built(html, chapters):
+    assert [chapter for chapter in chapters if not (html / f"{chapter}.html").exists()] == []
 
 
 def test_no_page_asks_another_machine(visits, site):
@@ -86,9 +79,9 @@ def test_no_page_scrolls_sideways_on_a_phone(visits):
     assert {name: visit.overflow for name, visit in visits.items() if visit.overflow > 0} == {}
 
 
-def test_every_picture_says_what_it_shows(html):
+def test_every_picture_says_what_it_shows(html, chapters):
     silent = {}
-    for chapter in chapters():
+    for chapter in chapters:
         for picture in Page(html / f"{chapter}.html").pictures:
             alt = (picture.get("alt") or "").strip()
             if len(alt) < 10 or "_images/" in alt or alt.endswith((".png", ".svg", ".webp")):
@@ -130,23 +123,3 @@ def test_records_are_filtered_and_found(browser, site):
     page.goto(f"{site}book/executed/14_record.html")
     assert page.locator("table.records tbody tr:visible").count() == total
     plain.close()
-
-
-def test_a_static_slider_follows_the_keyboard(html, browser, site):
-    chapter = next((name for name in chapters() if 'class="strip"' in (html / f"{name}.html").read_text("utf-8")), None)
-    assert chapter, "no page has a static slider"
-    page = browser.new_page(viewport=PHONE)
-    page.goto(f"{site}{chapter}.html", wait_until="networkidle")
-    figure = page.locator("figure.strip").first
-    slider = figure.locator("input[type=range]")
-    assert figure.locator("label").inner_text()
-    assert figure.locator("output").get_attribute("aria-live") == "polite"
-    slider.focus()
-    page.keyboard.press("Home")
-    before = figure.screenshot(), figure.locator("output").inner_text()
-    page.keyboard.press("ArrowRight")
-    after = figure.screenshot(), figure.locator("output").inner_text()
-    assert before[0] != after[0]
-    assert before[1] != after[1]
-    assert slider.get_attribute("aria-valuetext") == after[1]
-    page.close()

@@ -172,6 +172,29 @@ def test_scores_by_size_have_their_bands():
         curves.by_size(pd.DataFrame(lines), "ssim")
 
 
+def test_a_curve_is_kept_with_its_numbers_and_a_picture_has_none(place):
+    size = {"method": "blurred", "measure": "psnr"}
+    lines = [{**size, "size": s, "mean": 25.5 - s, "low": 24 - s, "high": 26.5 - s} for s in (13, 15, 17)]
+    lines += [{**line, "method": "umsn", "mean": line["mean"] + 2, "high": 30} for line in lines]
+    figure = curves.by_size(pd.DataFrame(lines))
+    figure.axes[0].axvline(15)
+    kept = pd.read_csv(figures.save(figure, "by-size", alt=ALT).with_suffix(".csv"))
+    assert list(kept.columns) == ["panel", "line", "x", "y", "low", "high"]
+    assert kept[["x", "y", "low", "high"]].to_numpy().tolist() == [
+        [line["size"], line["mean"], line["low"], line["high"]] for line in lines
+    ]
+    assert list(kept["line"]) == ["Blurred images"] * 3 + ["UMSN"] * 3
+    figures.save(figures.grid([[smooth(0)]]), "by-size", alt=ALT)
+    assert not (place / "figures/by-size.csv").exists()
+
+
+def test_confidences_are_kept_beside_their_closed_form():
+    kept = pd.read_csv(figures.save(curves.by_class(history(), lam=0.01), "by-class", alt=ALT).with_suffix(".csv"))
+    some = kept[kept["panel"].str.startswith("Conf") & (kept["line"] == "skin")]
+    np.testing.assert_allclose(some["y"], [step["C_skin"] for step in history()], rtol=1e-5)
+    assert "skin, closed form" in set(kept["line"])
+
+
 def test_the_sheet_of_kernels_has_one_place_for_each():
     figure = curves.kernels(blur.protocol_kernels((13, 27), 3, 0))
     assert len(figure.axes) == 6
@@ -234,6 +257,14 @@ def test_the_papers_numbers_keep_their_zeros_and_their_order():
     assert "26.90" not in set(printed["value"]) and "0.90" in set(printed["value"])
     with pytest.raises(InputError, match="table9"):
         tables.reported("table9")
+
+
+def test_a_table_brings_its_numbers_along():
+    frame = pd.DataFrame({"method": ["UMSN, again"], "PSNR": [22.512345]})
+    page = tables.plain(frame, caption="A table of one row, and more", formats={"PSNR": ".1f"})._repr_html_()
+    kind, content = re.search(r'href="data:([^,]+),([^"]+)" download="a-table-of-one-row-and.csv"', page).groups()
+    assert kind == "text/csv;charset=utf-8;base64"
+    assert base64.b64decode(content).decode() == 'method,PSNR\n"UMSN, again",22.512345\n'
 
 
 def test_a_summary_is_renamed_by_measure_and_class():

@@ -1,10 +1,9 @@
-"""Sliders do what they say: live ones compute, linked ones are linked, strips hold every frame."""
+"""Sliders do what they say: live ones compute, strips hold every frame and what moves them."""
 
 import base64
 from html.parser import HTMLParser
 from io import BytesIO
 
-import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
@@ -12,7 +11,7 @@ from PIL import Image
 
 from umsn import interactive
 from umsn.faces import Face
-from umsn.interactive import LIMIT, deck, kernel_picture, live, shake, strip
+from umsn.interactive import LIMIT, SCRIPT, classes, kernel_picture, live, shake, strip
 
 
 def face(size=48):
@@ -76,9 +75,22 @@ def test_what_does_not_fit_together_is_refused():
     with pytest.raises(ValueError, match="1 pictures for 2 positions"):
         strip({"a": [one]}, values=[1, 2], label="n", alt="x")
     with pytest.raises(ValueError, match="several sizes"):
-        deck({"a": [one, torch.zeros(3, 9, 9)]}, values=[1, 2], label="n")
+        strip({"a": [one, torch.zeros(3, 9, 9)]}, values=[1, 2], label="n", alt="x")
     with pytest.raises(ValueError, match="1 notes for 2"):
         strip({"a": [one, one]}, values=[1, 2], label="n", alt="x", notes=["only one"])
+
+
+def test_a_strip_brings_what_moves_it():
+    page = strip({"a": [torch.zeros(3, 8, 8)] * 2}, values=[1, 2], label="n", alt="x", notes=["one\nline", "two"])
+    assert page.data.endswith(f'</figure>\n<script type="module">\n{SCRIPT.read_text("utf-8")}</script>')
+    assert "</script" not in SCRIPT.read_text("utf-8")
+    assert Strip(page).figure["data-notes"] == "one\nline|two"
+
+
+def test_notes_name_the_classes():
+    assert classes(torch.tensor([1, 0.25, 0.1239, 0])) == "background 1.000, skin 0.250, parts 0.124, hair 0.000"
+    with pytest.raises(ValueError):
+        classes([0.5] * 3)
 
 
 def test_the_same_seed_is_the_same_shake():
@@ -94,17 +106,6 @@ def test_a_kernel_is_shown_dark_on_white_and_where_it_is():
     shown = kernel_picture(kernel, side=10, reach=5)
     assert shown.shape == (3, 10, 10)
     assert (shown[0] == 0).nonzero().tolist() == [[2, 6], [2, 7], [3, 6], [3, 7]]
-
-
-def test_a_deck_is_linked_in_the_browser():
-    pictures = [torch.full((3, 16, 16), level) for level in (0.1, 0.5, 0.9)]
-    box = deck({"blurred": pictures, "restored": pictures}, values=[13, 15, 17], label="kernel size", start=2)
-    slider, stack = box.children
-    assert (slider.min, slider.max, slider.value, stack.selected_index) == (0, 2, 2, 2)
-    links = [w for w in widgets.Widget.widgets.values() if isinstance(w, widgets.Widget) and type(w).__name__ == "Link"]
-    assert any(link.source == (slider, "value") and link.target == (stack, "selected_index") for link in links)
-    levels = [pixels(frame.children[1].children[0].children[0]).mean() for frame in stack.children]
-    np.testing.assert_allclose(levels, [25.5, 127.5, 229.5], atol=3)
 
 
 def test_a_live_slider_computes_anew():

@@ -86,13 +86,14 @@ def run(home, path, into):
     return subprocess.run(order, cwd=home, capture_output=True, text=True)
 
 
-def test_the_runner_passes_parameters_and_repeats_its_bytes(home, notebook, tmp_path):
+def test_the_runner_passes_parameters_repeats_its_bytes_and_keeps_no_widget(home, notebook, tmp_path):
     widgets = "import ipywidgets as w\nprint(recipe, seed)\nw.VBox([w.IntSlider(), w.HTML('x')])"
     path = notebook('recipe = "laptop"\nseed = 0', widgets)
     for into in ("once", "again"):
         assert run(home, path, tmp_path / into).returncode == 0
     once = (tmp_path / "once/asks.ipynb").read_bytes()
     assert b"smoke 0" in once
+    assert b"jupyter.widget" not in once
     assert once == (tmp_path / "again/asks.ipynb").read_bytes()
 
 

@@ -56,10 +56,11 @@ def test_environment_and_makefile_install_the_same(home, project, asked):
 
 
 def test_the_pages_scripts_are_locked_and_name_no_host(home):
-    wanted = json.loads((home / "package.json").read_text("utf-8"))["dependencies"]
+    asked = json.loads((home / "package.json").read_text("utf-8"))
     packages = json.loads((home / "package-lock.json").read_text("utf-8"))["packages"]
-    assert packages[""]["dependencies"] == wanted
-    for name, version in wanted.items():
+    kinds = ("dependencies", "devDependencies")
+    assert [packages[""][kind] for kind in kinds] == [asked[kind] for kind in kinds]
+    for name, version in (asked["dependencies"] | asked["devDependencies"]).items():
         assert packages[f"node_modules/{name}"]["version"] == version
     for name, package in packages.items():
         assert "resolved" not in package

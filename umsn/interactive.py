@@ -1,11 +1,12 @@
-"""Blur under the reader's hand: `live` asks a kernel, `deck` and `strip` work in the published page without one."""
+"""Blur under the reader's hand: `live` asks a kernel, `strip` works in the published page without one."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from io import BytesIO
+from pathlib import Path
 
 import ipywidgets as widgets
 import torch
@@ -15,11 +16,14 @@ from PIL import Image
 from torch import Tensor
 
 from umsn import blur
-from umsn.faces import Face
+from umsn.faces import CLASSES, Face
 from umsn.metrics import psnr
 
 #: The most that the pictures of one strip may weigh in the page, in bytes.
 LIMIT = 60_000
+
+#: What moves a strip; the pages load the same file.
+SCRIPT = Path(__file__).with_name("strip.js")
 
 Restore = Callable[[Tensor], Tensor]  #: blurred (1, 3, H, W) in [0, 1] -> restored, likewise
 
@@ -49,7 +53,7 @@ def live(
 ) -> widgets.Widget:
     """Sliders for the kernel's size, another shake and the noise; kernel, blurred and, with ``restore``, restored face.
 
-    It computes anew at every change, so it needs a running kernel: for a published page see `deck` and `strip`.
+    It computes anew at every change, so it needs a running kernel: for a published page see `strip`.
     """
     size = widgets.SelectionSlider(
         options=sizes, value=sizes[len(sizes) // 2], description="kernel", continuous_update=False
@@ -78,24 +82,6 @@ def live(
     return widgets.VBox([size, shaken, noise, _row(images), words])
 
 
-def deck(
-    pictures: Mapping[str, Sequence[Tensor]], *, values: Sequence[object], label: str, start: int = 0, scale: int = 2
-) -> widgets.Widget:
-    """A slider over pictures computed beforehand, linked to them in the browser: it works in the published page too.
-
-    ``pictures``: caption -> one (3, H, W) in [0, 1] for each of ``values``. Raises ValueError when their numbers
-    differ.
-    """
-    _check(pictures, values)
-    frames = [_row({name: _image(some[i], scale) for name, some in pictures.items()}) for i in range(len(values))]
-    titled = [widgets.VBox([widgets.Label(f"{label}: {v}"), frame]) for v, frame in zip(values, frames, strict=True)]
-    stack = widgets.Stack(titled, selected_index=start)
-    slider = widgets.IntSlider(start, 0, len(values) - 1, description=label, readout=False)
-    slider.style.description_width = "initial"
-    widgets.jslink((slider, "value"), (stack, "selected_index"))
-    return widgets.VBox([slider, stack])
-
-
 def strip(
     pictures: Mapping[str, Sequence[Tensor]],
     *,
@@ -107,11 +93,11 @@ def strip(
     start: int = 0,
     scale: float = 1.5,
 ) -> HTML:
-    """A slider for the page, moved by ``book/_static/strip.js``; without scripts all positions are seen side by side.
+    """A slider moved by ``umsn/strip.js``, in the page and in JupyterLab; without scripts all positions are seen.
 
     ``pictures``: caption -> one (3, H, W) or (H, W) in [0, 1] for each of ``values``; the frames of a caption have one
-    size and become one WebP in the page. ``notes`` say something about each position, as its PSNR. Raises ValueError
-    when the numbers differ, or when 60 kB do not hold the pictures.
+    size and become one WebP in the page. ``notes`` say something about each position, as its PSNR, on a line or more.
+    Raises ValueError when the numbers differ, or when 60 kB do not hold the pictures.
     """
     _check(pictures, values)
     if notes and len(notes) != len(values):
@@ -133,7 +119,13 @@ def strip(
         source = f"data:image/webp;base64,{base64.b64encode(content).decode()}"
         lines.append(f'<img src="{source}" alt="{escape(f"{alt}: {name}")}" title="{escape(name)}">')
     lines += [f"<figcaption>{escape(caption)}</figcaption>"] if caption else []
-    return HTML("\n".join([*lines, "</figure>"]))
+    lines += ["</figure>", f'<script type="module">\n{SCRIPT.read_text("utf-8")}</script>']
+    return HTML("\n".join(lines))
+
+
+def classes(values: Iterable[float]) -> str:
+    """K numbers, one a class, as the words of a note: "background 0.912, skin 0.871, parts 0.954, hair 0.899"."""
+    return ", ".join(f"{name} {float(value):.3f}" for name, value in zip(CLASSES, values, strict=True))
 
 
 def _check(pictures: Mapping[str, Sequence[Tensor]], values: Sequence[object]) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from umsn import places
 from umsn.faces import CLASSES
+from umsn.figures.numbers import drawn as numbers_of
 from umsn.files import whole
 
 #: The colour of each class, everywhere: grey, vermilion, blue and green (Okabe & Ito), each at least 3:1 on white.
@@ -117,8 +118,8 @@ def save(figure: Figure, name: str, *, alt: str) -> Path:
     """Keep the figure as ``figures/<name>.svg``, whole, and close it; ``alt`` says in words what it shows.
 
     The words become the file's title. Photographs inside are stored as WebP. Nothing in the file
-    depends on the day or the machine. Raises ValueError for a poor ``alt``, a name with other than small letters,
-    digits and hyphens, and a file over 300 kB.
+    depends on the day or the machine. The numbers of its lines (`umsn.figures.numbers`) go beside it, as CSV. Raises
+    ValueError for a poor ``alt``, a name with other than small letters, digits and hyphens, and a file over 300 kB.
     """
     if len(alt.split()) < 4:
         raise ValueError(f"figure {name!r}: alt={alt!r} does not say what the figure shows")
@@ -130,6 +131,7 @@ def save(figure: Figure, name: str, *, alt: str) -> Path:
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(drawn, format="svg", metadata={**nothing, "Title": " ".join(alt.split())})
     pyplot.close(figure)
+    numbers = numbers_of(figure)
     text = re.sub(r'<image xlink:href="data:image/png;base64,([^"]+)"([^>]*)>', _smaller, drawn.getvalue().decode())
     if len(text.encode()) > LIMIT:
         raise ValueError(
@@ -137,6 +139,11 @@ def save(figure: Figure, name: str, *, alt: str) -> Path:
         )
     with whole(path) as beside:
         beside.write_text(text, encoding="utf-8", newline="\n")
+    if numbers.empty:
+        path.with_suffix(".csv").unlink(missing_ok=True)
+        return path
+    with whole(path.with_suffix(".csv")) as beside:
+        numbers.to_csv(beside, index=False, float_format="%.6g", lineterminator="\n")
     return path
 
 

@@ -63,11 +63,12 @@ def by_class(steps: History, *, lam: float | None = None) -> Figure:
         for name in CLASSES:
             kind = {"color": CLASS_COLOURS[name], "linestyle": LINES[name]}
             _line(losses, steps, f"L_{name}", label=name, **kind)
-            _line(confidences, steps, f"C_{name}", **kind)
+            _line(confidences, steps, f"C_{name}", label=name, **kind)
             if lam is not None:
                 at, loss = _series(steps, f"L_{name}")
                 best = closed_form(torch.as_tensor(loss), lam)
-                confidences.plot(at, best, color=CLASS_COLOURS[name], linewidth=0.8, alpha=0.6)
+                thin = {"color": CLASS_COLOURS[name], "linewidth": 0.8, "alpha": 0.6}
+                confidences.plot(at, best, label=f"{name}, closed form", **thin)
         losses.set(title="Class losses $L_i$ (Eq. 3)", yscale="log")
         thin = "" if lam is None else f"; thin: min(1, {lam:g} / $L_i$)"
         confidences.set(title=f"Confidences $C_i${thin}", xlabel="iterations", ylim=(0, 1.03))
@@ -109,8 +110,10 @@ def by_method(summary: pd.DataFrame, measure: str = "psnr", *, names: Mapping[st
         axes = figure.subplots()
         for place, row in enumerate(some.itertuples()):
             colour, marker = METHOD_STYLES.get(str(row.method), ("#0072B2", "o"))
-            axes.plot([row.low, row.high], [place, place], color=colour, linewidth=3, alpha=0.35)
-            axes.plot(row.mean, place, marker, color=colour)
+            name = names.get(str(row.method), row.method)
+            ends = {"color": colour, "linewidth": 3, "alpha": 0.35, "label": f"{name}, interval"}
+            axes.plot([row.low, row.high], [place, place], **ends)
+            axes.plot(row.mean, place, marker, color=colour, label=name)
         axes.set_yticks(range(len(some)), [names.get(str(m), m) for m in some["method"]])
         axes.set(xlabel=MEASURES.get(measure, measure), ylim=(-0.6, len(some) - 0.4))
         axes.grid(False, axis="y")
@@ -148,7 +151,7 @@ def statistics(
         for number, name in enumerate(power):
             left.plot(*power[name], linestyle=("-", "--", "-.", ":")[number % 4], label=name)
         for number, name in enumerate(gradients):
-            right.plot(*gradients[name], linestyle=("-", "--", "-.", ":")[number % 4])
+            right.plot(*gradients[name], linestyle=("-", "--", "-.", ":")[number % 4], label=name)
         left.set(xscale="log", yscale="log", xlabel="cycles a pixel", title="Power by frequency")
         right.set(yscale="log", xlabel="difference of neighbours", title="Gradients: density")
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -162,7 +165,7 @@ def _series(steps: History, term: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _line(axes: Axes, steps: History, term: str, **options: object) -> None:
     at, values = _series(steps, term)
-    axes.plot(at, values, marker="o" if len(at) < 4 else "", **options)
+    axes.plot(at, values, marker="o" if len(at) < 4 else "", **{"label": term, **options})
 
 
 def _only(summary: pd.DataFrame, measure: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -43,7 +44,15 @@ class Table:
     records: Sequence[str] = ()  #: from which the numbers are; the caption leads to them
 
     def _repr_html_(self) -> str:
-        return to_html(self.cells, caption=self.caption, records=self.records)
+        return f"{to_html(self.cells, caption=self.caption, records=self.records)}\n{self.link()}"
+
+    def link(self) -> str:
+        """A link that downloads ``frame`` as CSV; the file travels inside the link."""
+        frame = self.frame.reset_index() if self.frame.index.names != [None] else self.frame
+        content = b64encode(frame.to_csv(index=False, lineterminator="\n").encode()).decode()
+        name = "-".join(re.findall(r"[a-z0-9]+", self.caption.lower())[:6])
+        where = f'href="data:text/csv;charset=utf-8;base64,{content}" download="{name}.csv"'
+        return f'<p class="files"><a {where}>Download: table (CSV)</a></p>'
 
     def __repr__(self) -> str:
         return f"{self.caption}\n{self.cells.to_string()}"
