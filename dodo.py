@@ -31,6 +31,10 @@ VENDORED = {
     "requirejs/README.md": "require.LICENSE.md",
     "@jupyter-widgets/html-manager/dist/embed-amd.js": "embed-amd.js",
     "@jupyter-widgets/html-manager/dist/embed.js.LICENSE.txt": "embed-amd.LICENSE",
+    # .js, since some file servers do not know .mjs for a script
+    "onnxruntime-web/dist/ort.wasm.min.mjs": "ort.wasm.min.js",
+    "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs": "ort-wasm-simd-threaded.js",
+    "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm",
 }
 
 

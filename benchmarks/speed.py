@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -137,44 +138,44 @@ def inference(turns: int, folder: Path, compiled: bool) -> dict[str, object]:
 
 
 def training(turns: int, device: str, compiled: bool) -> list[dict[str, object]]:
-    """One step of UMSN's stage under a few batches: seconds, the part that makes the data takes, memory on a card."""
+    """One step of UMSN's stage by precision and layout: seconds, the part that makes the data takes, memory."""
     faces, rows = synthetic.faces(16, seed=0, margin=16), []
     crop, batch = (128, 16) if device != "cpu" else (96, 4)
     chosen = recipe("gpu" if device != "cpu" else "cpu-2")
     source = Source.of(faces, chosen, seed=0, device=device)
-    precision = fast_type(torch.device(device))
-    for layout in (torch.contiguous_format, torch.channels_last):
-        for how in ("eager", "compiled") if compiled else ("eager",):
-            snet = SNet(widths=chosen.parsing_widths).to(device).eval().requires_grad_(False)
-            task = Whole(build("umsn"), ConfidenceNetwork(), snet.masks, None, chosen).to(device)
-            task.to(memory_format=layout)
-            optimiser = torch.optim.Adam(task.parameters())
-            run = torch.compile(task) if how == "compiled" else task
-            generator = torch.Generator().manual_seed(0)
+    precisions = dict.fromkeys((fast_type(torch.device(device)), torch.float32))
+    layouts = (torch.contiguous_format, torch.channels_last)
+    for precision, layout, how in product(precisions, layouts, ("eager", "compiled") if compiled else ("eager",)):
+        snet = SNet(widths=chosen.parsing_widths).to(device).eval().requires_grad_(False)
+        task = Whole(build("umsn"), ConfidenceNetwork(), snet.masks, None, chosen).to(device)
+        task.to(memory_format=layout)
+        optimiser = torch.optim.Adam(task.parameters())
+        run = torch.compile(task) if how == "compiled" else task
+        generator = torch.Generator().manual_seed(0)
 
-            def step(run=run, optimiser=optimiser, generator=generator) -> None:
-                pieces = source.batch(batch, generator)
-                optimiser.zero_grad(set_to_none=True)
-                with torch.autocast(device, precision) if precision != torch.float32 else nullcontext():
-                    loss = run(pieces)["loss"]
-                loss.backward()
-                optimiser.step()
+        def step(run=run, optimiser=optimiser, generator=generator, precision=precision) -> None:
+            pieces = source.batch(batch, generator)
+            optimiser.zero_grad(set_to_none=True)
+            with torch.autocast(device, precision) if precision != torch.float32 else nullcontext():
+                loss = run(pieces)["loss"]
+            loss.backward()
+            optimiser.step()
 
-            if device != "cpu":
-                torch.cuda.reset_peak_memory_stats()
-            with Timer() as timer:
-                times = by_turns({"step": step, "data": lambda g=generator: source.batch(batch, g)}, turns, least=1)
-            peak = torch.cuda.max_memory_allocated() / 2**20 if device != "cpu" else timer.peak_mib
-            work = 3 * batch * (macs(task.network, size=crop)[""])
-            rows.append(
-                {
-                    "how": how, "layout": str(layout).removeprefix("torch."), "batch": batch, "crop": crop,
-                    "precision": str(precision).removeprefix("torch."), "ms a step": round(1e3 * times["step"], 1),
-                    "pictures per second": round(batch / times["step"], 2),
-                    "part of data": round(times["data"] / times["step"], 4),
-                    "GMAC/s": round(work / times["step"] / 1e9, 1), "peak MiB": round(peak or 0),
-                }
-            )  # fmt: skip
+        if device != "cpu":
+            torch.cuda.reset_peak_memory_stats()
+        with Timer() as timer:
+            times = by_turns({"step": step, "data": lambda g=generator: source.batch(batch, g)}, turns, least=1)
+        peak = torch.cuda.max_memory_allocated() / 2**20 if device != "cpu" else timer.peak_mib
+        work = 3 * batch * (macs(task.network, size=crop)[""])
+        rows.append(
+            {
+                "how": how, "layout": str(layout).removeprefix("torch."), "batch": batch, "crop": crop,
+                "precision": str(precision).removeprefix("torch."), "ms a step": round(1e3 * times["step"], 1),
+                "pictures per second": round(batch / times["step"], 2),
+                "part of data": round(times["data"] / times["step"], 4),
+                "GMAC/s": round(work / times["step"] / 1e9, 1), "peak MiB": round(peak or 0),
+            }
+        )  # fmt: skip
     return rows
 
 

@@ -2,6 +2,7 @@
 
 A FOLDER is what `umsn train --out` left: a checkpoint for each stage, with its facts. Several are runs of which each
 went on from the one before; a stage's name is followed by its recipe's. `--note` gets what the facts do not say.
+`--after` keeps the stages of an earlier record, whose folders need not be there any more, and its provenance.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from itertools import product
 from pathlib import Path
 
 from umsn import weights
-from umsn.files import write_json
+from umsn.files import read_json, write_json
 from umsn.records import provenance
 from umsn.stages import STAGES
 
@@ -39,8 +40,10 @@ def main() -> None:
     words.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     words.add_argument("--json", type=Path, required=True)
     words.add_argument("--note", default="")
+    words.add_argument("--after", type=Path, metavar="RECORD")
     chosen = words.parse_args()
-    stages = {}
+    before = read_json(chosen.after) if chosen.after else {"stages": {}}
+    stages = dict(before["stages"])
     for folder, name in product(chosen.folders, STAGES):
         path = folder / f"{name}.safetensors"
         if not path.exists():
@@ -56,7 +59,9 @@ def main() -> None:
         }  # fmt: skip
         if STAGES[name].schedule == "whole":
             stages[f"{name}, {facts['recipe']['name']}"]["history"] = [_rounded(row) for row in history]
-    write_json(chosen.json, {"provenance": provenance(note=chosen.note, again=AGAIN), "stages": stages})
+    earlier = [*before.get("earlier", []), before["provenance"]] if chosen.after else []
+    made = provenance(note=chosen.note, again=AGAIN)
+    write_json(chosen.json, {"provenance": made, "earlier": earlier, "stages": stages})
 
 
 if __name__ == "__main__":

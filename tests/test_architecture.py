@@ -4,7 +4,7 @@ import ast
 
 FLOORS = (
     {"files"},
-    {"records", "recipes", "faces", "metrics", "blocks"},
+    {"places", "records", "recipes", "faces", "metrics", "blocks"},
     {"synthetic", "datasets", "photographs", "finding", "blur", "parsing", "deblurring", "confidence"},
     {"losses", "weights", "summary", "source"},
     {"fitting", "rivals", "published", "recognition", "exported"},

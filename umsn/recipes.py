@@ -95,7 +95,7 @@ RECIPES = {
     "cpu": CPU,
     "cpu-2": replace(CPU, name="cpu-2", whole=Schedule(4_000, 8, 1e-3, "cosine"), **REAL_SHAKES),
     "cpu-3": replace(CPU, name="cpu-3", whole=Schedule(800, 8, 3e-4, "cosine"), **REAL_SHAKES),
-    "cpu-4": replace(CPU, name="cpu-4", whole=Schedule(20_000, 8, 8e-4), **REAL_SHAKES),  # stopped when time was over
+    "cpu-4": replace(CPU, name="cpu-4", whole=Schedule(3_000, 8, 8e-4), **REAL_SHAKES),
     "cpu-5": replace(CPU, name="cpu-5", whole=Schedule(700, 8, 8e-4, "cosine"), **REAL_SHAKES),
     "laptop": _short(
         "laptop", (120, 120, 40, 80), 4, 2e-3,

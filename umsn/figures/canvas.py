@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from umsn import places
 from umsn.faces import CLASSES
-from umsn.files import InputError, whole
+from umsn.files import whole
 
 #: The colour of each class, everywhere: grey, vermilion, blue and green (Okabe & Ito), each at least 3:1 on white.
 CLASS_COLOURS = dict(zip(CLASSES, ("#767676", "#D55E00", "#0072B2", "#009E73"), strict=True))
@@ -32,19 +33,13 @@ Picture = Tensor | NDArray[np.float32]
 
 
 def folder() -> Path:
-    """Where figures are kept: ``../figures`` seen from a notebook, ``figures`` from the top of the repository.
-
-    Raises InputError when neither holds ``paper.mplstyle``.
-    """
-    for place in (Path("../figures"), Path("figures")):
-        if (place / "paper.mplstyle").is_file():
-            return place
-    raise InputError(f"{Path.cwd().name}/: no ../figures/paper.mplstyle; run from notebooks/ or from its parent folder")
+    """Where figures are kept: ``../figures`` seen from a notebook, ``figures`` from the repository's top or alone."""
+    return places.home() / "figures"
 
 
 def style() -> AbstractContextManager[None]:
-    """The look of the book's figures, from ``figures/paper.mplstyle``: ``with style(): ...``."""
-    return pyplot.style.context(["default", folder() / "paper.mplstyle"])
+    """The look of the book's figures, from ``figures/paper.mplstyle``: ``with style(): ...``. Raises InputError."""
+    return pyplot.style.context(["default", places.path_of(places.MARK)])
 
 
 def grid(

@@ -19,7 +19,7 @@ from scipy import stats
 
 from umsn import evaluation, recipes
 from umsn.faces import CLASSES
-from umsn.figures.results import MEASURED, link
+from umsn.figures.results import folder_of, link
 from umsn.figures.tables import reported
 from umsn.files import read_json
 
@@ -202,7 +202,7 @@ def _row(row: object) -> str:
     return f'<tr><th scope="row">{said}</th><td>{row.state}</td><td>{escape(row.why)}.{source}</td></tr>'
 
 
-def claims(folder: str | PathLike[str] = MEASURED) -> Claims:
+def claims(folder: str | PathLike[str] | None = None) -> Claims:
     """Judge all `CLAIMS` from the records of a folder."""
-    rows = [(said, chapter, *decide(Path(folder))) for said, chapter, decide in CLAIMS]
+    rows = [(said, chapter, *decide(folder_of(folder))) for said, chapter, decide in CLAIMS]
     return Claims(pd.DataFrame(rows, columns=["claim", "chapter", "state", "why", "records"]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from umsn import blur, metrics
 from umsn.figures.canvas import style
-from umsn.figures.results import MEASURED
+from umsn.figures.results import folder_of
 from umsn.files import read_json
 from umsn.recipes import Recipe, Schedule
 
@@ -31,12 +30,12 @@ STAGE_FIELDS = {
 Rows = Sequence[Mapping[str, Any]]
 
 
-def facts(name: str, folder: str | PathLike[str] = MEASURED) -> pd.DataFrame:
+def facts(name: str, folder: str | PathLike[str] | None = None) -> pd.DataFrame:
     """The plain facts of one record (numbers and words, however deep), one a row; one row "not yet" where it is not.
 
     Lists of more than eight entries, such as the rows of an evaluation, are left out.
     """
-    path = Path(folder) / f"{name}.json"
+    path = folder_of(folder) / f"{name}.json"
     if not path.exists():
         return pd.DataFrame([(name, NOT_YET)], columns=["fact", "value"])
     content = read_json(path)
@@ -58,16 +57,16 @@ def _leaves(value: Any, name: str = "") -> list[tuple[str, str]]:
     return [(name, f"{value:.6g}" if isinstance(value, float) else str(value))]
 
 
-def summary(name: str, folder: str | PathLike[str] = MEASURED) -> pd.DataFrame:
+def summary(name: str, folder: str | PathLike[str] | None = None) -> pd.DataFrame:
     """Means by method of one record of `umsn evaluate`, as `umsn.evaluation.summarise` has them; empty without it."""
-    path = Path(folder) / f"{name}.json"
+    path = folder_of(folder) / f"{name}.json"
     content = read_json(path)["summary"]["by_method"] if path.exists() else []
     return pd.DataFrame(content, columns=["method", "measure", "mean", "low", "high", "rows", "faces"])
 
 
 def recorded(
     names: Sequence[str],
-    folder: str | PathLike[str] = MEASURED,
+    folder: str | PathLike[str] | None = None,
     *,
     measures: Sequence[str] = ("psnr", "ssim", "ssim_volumetric"),
 ) -> pd.DataFrame:

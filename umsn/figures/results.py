@@ -12,10 +12,11 @@ from typing import Any
 
 import pandas as pd
 
+from umsn import places
 from umsn.files import read_json
 
-#: Where our records are, seen from a notebook; and the page that lists them, seen from another chapter's.
-MEASURED, PAGE = "../results/measured", "14_record.html"
+#: Where our records are, in the repository; and the page that lists them, seen from another chapter's.
+MEASURED, PAGE = "results/measured", "14_record.html"
 
 #: What stands where a record is silent.
 NOTHING = "—"
@@ -27,13 +28,18 @@ ABOUT = (
 )  # fmt: skip
 
 
-def records(folder: str | PathLike[str] = MEASURED) -> pd.DataFrame:
+def folder_of(given: str | PathLike[str] | None) -> Path:
+    """The folder of records that was given, or the repository's own."""
+    return places.path_of(MEASURED) if given is None else Path(given)
+
+
+def records(folder: str | PathLike[str] | None = None) -> pd.DataFrame:
     """All records of a folder, by name, in the columns `ABOUT`; what a record does not say is an empty text.
 
     A record is a JSON file with a ``provenance`` (`umsn.records.provenance`), which may lack any of these. ``again``
     is how to make it again.
     """
-    found = [_about(path.stem, read_json(path)) for path in sorted(Path(folder).glob("*.json"))]
+    found = [_about(path.stem, read_json(path)) for path in sorted(folder_of(folder).glob("*.json"))]
     return pd.DataFrame(found, columns=ABOUT).fillna("")
 
 

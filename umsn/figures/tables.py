@@ -11,7 +11,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from umsn.figures.canvas import folder
+from umsn import places
 from umsn.figures.results import hardware, link
 from umsn.files import InputError
 from umsn.records import machine
@@ -54,7 +54,7 @@ def reported(name: str) -> pd.DataFrame:
 
     Raises InputError when there is no such file.
     """
-    path = folder().parent / "results" / "reported" / f"{name}.csv"
+    path = places.path_of("results/reported") / f"{name}.csv"
     if not path.is_file():
         raise InputError(f"{path.name}: no such file in results/reported; table1 .. table8 or pubfig was expected")
     return pd.read_csv(path, dtype={"value": str})

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from umsn import weights
+from umsn import places, weights
 from umsn.datasets import MARGIN, SIDE
 from umsn.datasets.loading import PALETTE
 from umsn.evaluation import unseen_faces
@@ -25,12 +25,13 @@ from umsn.weights import Pipeline
 DIFFERENCES = torch.linspace(-0.405, 0.405, 82)
 
 
-def training(recipe: Recipe, seed: int, runs: str | PathLike[str] = "../runs") -> tuple[Run, FaceSet]:
+def training(recipe: Recipe, seed: int, runs: str | PathLike[str] | None = None) -> tuple[Run, FaceSet]:
     """The run of a recipe, in RUNS/<recipe>-<seed>, and the faces it learns from: drawn once, kept there as pictures.
 
+    RUNS is ``runs`` at the top of the repository or, without one, here.
     Faces have pixels around them where the recipe's crop is as large as a face (Sec. IV-A.2 crops 128 x 128).
     """
-    folder = Path(runs) / f"{recipe.name}-{seed}"
+    folder = Path(runs or places.home() / "runs") / f"{recipe.name}-{seed}"
     margin = MARGIN if recipe.crop + 2 * MARGIN > SIDE - 2 * MARGIN else 0
     faces = drawn_faces(recipe.faces, folder / f"faces-{recipe.faces}", seed=seed, margin=margin)
     return Run(folder, recipe, seed), faces
