@@ -66,7 +66,7 @@ def verify(
     again = run(**asked, weights=weights, device=device, progress=progress)
     now = again["provenance"]
     _same(path, "weights", made["weights"], now["weights"])
-    if not part:
+    if not part and not str(asked["faces"]).isdigit():  # drawn faces may differ in a last bit on another processor
         _same(path, "data", made["protocol"]["data"], now["protocol"]["data"])
     return _compared(from_record(record), from_record(again))
 
@@ -101,8 +101,6 @@ def _verify_other(path: str | PathLike[str], record: Mapping[str, Any], again: M
     made, now = record.get("provenance", record), again["provenance"]
     for what in {"data", "weights"} & set(made) & set(now):
         _same(path, what, made[what], now[what])
-    if "measured on" in now:
-        _same(path, "faces", *(some.get("measured on", {}).get("fingerprint") for some in (made, now)))
     new = dict(_numbers({key: value for key, value in again.items() if key != "provenance"}))
     old = dict(_numbers(record))
     if unknown := set(new) - set(old):
