@@ -19,6 +19,8 @@ from umsn.weights import shipped
 
 ALLOWED = "THEBE_JS_URL"  # see test_book.py
 HEAVY = (".wasm", ".onnx", "kernels.bin", "ort.wasm")
+#: Away from the line at the bottom, which stays in sight.
+CENTRE = "(element) => element.scrollIntoView({block: 'center', behavior: 'instant'})"
 REMEMBER = """() => {
     window.results = [];
     document.getElementById("live").addEventListener("live:result", ({detail}) => window.results.push(detail));
@@ -252,7 +254,7 @@ def test_the_size_follows_keyboard_and_pointer(panel):
     assert panel.after(lambda: panel.page.keyboard.press("ArrowRight")).size == 21
     assert slider.get_attribute("aria-valuetext") == "21 pixels"
     by_key = shown(panel)
-    slider.scroll_into_view_if_needed()
+    slider.evaluate(CENTRE)
     box = slider.bounding_box()
     assert (
         panel.after(lambda: panel.page.mouse.click(box["x"] + box["width"] - 3, box["y"] + box["height"] / 2)).size
@@ -275,7 +277,7 @@ def test_noise_is_as_strong_as_its_slider_says_and_repeats(panel):
 
 def test_a_line_drawn_by_hand_becomes_the_kernel(panel):
     pad = panel.page.locator("#live-kernel")
-    pad.scroll_into_view_if_needed()
+    pad.evaluate(CENTRE)
     box, mouse = pad.bounding_box(), panel.page.mouse
 
     def draw():
@@ -380,7 +382,7 @@ def test_the_square_is_placed_by_keyboard_and_by_pointer(panel, tmp_path):
     panel.page.locator("#live-across").focus()
     moved = panel.after(lambda: panel.page.keyboard.press("ArrowLeft"))
     view = panel.page.locator("#live-photo")
-    view.scroll_into_view_if_needed()
+    view.evaluate(CENTRE)
     box, mouse = view.bounding_box(), panel.page.mouse
 
     def drag():
