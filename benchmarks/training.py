@@ -16,6 +16,9 @@ from umsn.files import read_json, write_json
 from umsn.records import provenance
 from umsn.stages import STAGES
 
+#: The hardware of a stage whose checkpoint does not say.
+AS_MADE = "as in the provenance"
+
 #: How to make the record again.
 AGAIN = (
     "run `umsn train` under each stage's recipe and seed, on faces whose hash is `data`; then this "
@@ -26,7 +29,13 @@ AGAIN = (
 
 def _hardware(platform: dict[str, object]) -> str:
     """The card, or the processor; older checkpoints do not say."""
-    return str(platform.get("gpu") or platform.get("cpu") or "as in the provenance")
+    return str(platform.get("gpu") or platform.get("cpu") or AS_MADE)
+
+
+def _told(stage: dict[str, object], made: dict[str, object]) -> dict[str, object]:
+    """A stage of an earlier record, which left to that record's provenance what it ran on."""
+    here = made["platform"]["cpu"] if stage["hardware"] == AS_MADE else stage["hardware"]
+    return {**stage, "hardware": here, "precision": stage.get("precision") or made["precision"]}
 
 
 def _rounded(row: dict[str, float]) -> dict[str, float]:
@@ -43,7 +52,7 @@ def main() -> None:
     words.add_argument("--after", type=Path, metavar="RECORD")
     chosen = words.parse_args()
     before = read_json(chosen.after) if chosen.after else {"stages": {}}
-    stages = dict(before["stages"])
+    stages = {name: _told(stage, before["provenance"]) for name, stage in before["stages"].items()}
     for folder, name in product(chosen.folders, STAGES):
         path = folder / f"{name}.safetensors"
         if not path.exists():
