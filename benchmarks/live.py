@@ -23,6 +23,8 @@ from umsn.files import InputError, read_json, write_json
 from umsn.records import provenance
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
+#: How to make the record again.
+AGAIN = "build the book, then run the command on an idle machine. Seconds are the machine's own"
 REMEMBER = """() => {
     window.seconds = [];
     document.getElementById("live").addEventListener("live:result", ({detail}) => window.seconds.push(detail.seconds));
@@ -81,7 +83,7 @@ def main() -> None:
         for what, s in kinds.items()
     ]
     fetched = {"networks": round(model["bytes"] / 1e6, 1), "runtime": round(runtime.stat().st_size / 1e6, 1)}
-    made = provenance(turns=chosen.turns, moves=chosen.moves, weights={"umsn": model["weights"]})
+    made = provenance(turns=chosen.turns, moves=chosen.moves, weights={"umsn": model["weights"]}, again=AGAIN)
     write_json(chosen.json, {"provenance": made, "browser": version, "fetched": fetched, "rows": rows})
     for row in rows:
         print(row)
