@@ -4,7 +4,7 @@ import torch
 from scipy.signal import convolve2d
 from torch import nn
 
-from umsn.blocks import ResBlock, SharedSmoothing, chain, double, halve, pad_to
+from umsn.blocks import ResBlock, SharedSmoothing, chain, double, halve, pad_to, smooth_by_shifts
 
 
 def test_smoothing_starts_as_the_identity_with_one_filter_for_all_channels():
@@ -22,6 +22,17 @@ def test_smoothing_is_scipys_convolution():
     taps = smoothing.weight.detach()[0, 0].flip(0, 1).numpy()  # torch correlates
     expected = np.stack([convolve2d(c, taps, mode="same") for c in x[0].numpy()])
     np.testing.assert_allclose(smoothing(x)[0].detach().numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("dilation", [2, 3])
+def test_shifted_copies_smooth_as_the_convolution_does_gradients_too(dilation):
+    smoothing = SharedSmoothing(dilation).double()
+    nn.init.normal_(smoothing.weight, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(2, 3, 8, 9, dtype=torch.float64, requires_grad=True)
+    found = []
+    for y in (smoothing(x), smooth_by_shifts(x, smoothing.weight)):
+        found.append((y, *torch.autograd.grad(y.square().sum(), (x, smoothing.weight))))
+    torch.testing.assert_close(*found)
 
 
 def test_smoothing_joins_the_grids_of_fig_4():

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ import torch
 from training import SHORT, run_in, short, striped
 
 from umsn import weights
+from umsn.blocks import ResBlock
 from umsn.faces import CLASSES
 from umsn.files import InputError, read_json
-from umsn.fitting import fit, learning_rate, seed_of
+from umsn.fitting import Replay, _learn, fit, learning_rate, seed_of
 from umsn.parsing import SNet
 from umsn.recipes import Schedule
 from umsn.source import Batch, Source
@@ -67,10 +69,12 @@ KILLED = """
 import os, random, signal, sys, time
 sys.path.insert(0, sys.argv[2])
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 import torch
 from training import SHORT, run_in, striped
 from umsn import weights
+from umsn.blocks import ResBlock
 from umsn.fitting import fit
 from umsn.source import Batch, Source
 torch.set_num_threads(1)
@@ -232,14 +236,32 @@ def test_reading_losses_less_often_changes_neither_weights_nor_history(tmp_path)
     torch.testing.assert_close(*losses)
 
 
-def test_a_compiled_task_is_what_learns(tmp_path, monkeypatch):
-    """torch.compile itself needs a compiler; that its result is used and the checkpoint stays the same is ours."""
+def test_compiled_blocks_are_those_that_learn(tmp_path, monkeypatch):
+    """torch.compile itself needs a compiler; that every block gets it, those of the masks' S-Net too, is ours."""
     compiled = []
-    monkeypatch.setattr("torch.compile", lambda task: compiled.append(task) or torch.nn.Sequential(task))
-    for name, wanted in (("plain", False), ("compiled", True)):
-        train(run_in(tmp_path / name), FACES, stages=["parse-clean"], compiled=wanted, say=None)
-    assert len(compiled) == 1
-    assert same(*(run_in(tmp_path / name).checkpoint("parse-clean") for name in ("plain", "compiled")))
+    monkeypatch.setattr("umsn.blocks.ResBlock.compile", lambda block, dynamic: compiled.append(block))
+    plain, run = run_in(tmp_path / "plain"), replace(run_in(tmp_path / "compiled"), compiled=True)
+    for one in (plain, run):
+        train(one, FACES, stages=["parse-clean", "parse-blurry", "stream-skin"], say=None)
+    parser, stream = run.task("parse-clean"), run.task("stream-skin")  # which compiles its parser once more
+    blocks = [sum(isinstance(m, ResBlock) for m in task.modules()) for task in (parser, stream)]
+    assert len(compiled) == 2 * blocks[0] + (blocks[0] + blocks[1]) + blocks[0]
+    assert same(*(one.checkpoint("stream-skin") for one in (plain, run)))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card here")
+def test_a_replayed_step_has_the_gradients_of_one_that_was_not_recorded():
+    torch.manual_seed(0)
+    task = Parsing(SNet(widths=(4, 8, 8, 8)), blurry=True).cuda()
+    optimiser = torch.optim.Adam(task.parameters())
+    source = Source.of(FACES, short(), seed=0, device="cuda")
+    first, second = (source.batch(2, torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    learn = partial(_learn, task, optimiser, torch.float32)
+    wanted = learn(second)["loss"].clone()
+    gradients = [p.grad.clone() for p in task.parameters()]
+    replay = Replay(learn, first)
+    torch.testing.assert_close(replay(second)["loss"], wanted)
+    torch.testing.assert_close([p.grad for p in task.parameters()], gradients, rtol=1e-3, atol=1e-5)
 
 
 def test_validation_is_recorded_twenty_times_and_changes_nothing(tmp_path, monkeypatch):
@@ -271,6 +293,7 @@ sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 import torch
 from dataclasses import replace
+from functools import partial
 from training import SHORT, run_in, striped
 from umsn import fitting
 from umsn.stages import train

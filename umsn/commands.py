@@ -194,12 +194,12 @@ def train(options: argparse.Namespace) -> None:
 
         features = shipped_descriptor(device).features
     start = Path(options.start) if options.start else None
-    run = stages.Run(Path(options.out), chosen, options.seed, features, start)
+    run = stages.Run(Path(options.out), chosen, options.seed, features, start, options.compile)
     faces, validation = _training_faces(options, chosen.faces), _validation_faces(options)
     try:
         stages.train(
             run, faces, stages=names, validation=validation, device=device, minutes=options.minutes,
-            precision=precision, compiled=options.compile,
+            precision=precision,
         )  # fmt: skip
     finally:
         _part()

@@ -74,7 +74,7 @@ class Window(NamedTuple):
 
 def relabel(labels: Tensor, table: Sequence[int]) -> Tensor:
     """Map every label through ``table``: (...) integer -> (...) uint8."""
-    return torch.tensor(table, dtype=torch.uint8, device=labels.device)[labels.long()]
+    return torch.tensor(table, dtype=torch.uint8).to(labels.device, non_blocking=True)[labels.long()]
 
 
 def masks_of(labels: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from umsn import weights
+from umsn.blocks import compile_blocks
 from umsn.files import InputError, write_json
 from umsn.recipes import Schedule
 from umsn.records import provenance
@@ -90,8 +92,9 @@ def fit(
 
     Losses are read, time is looked at and checkpoints are written every ``read_every`` steps: by default 1, on a card
     20, since reading waits for it. ``precision`` is that of the convolutions (by default `fast_type`'s); not every
-    processor that has bfloat16 is faster with it. ``compiled`` has torch compile the task first. Where a process group
-    has been set up (torchrun), its processes share every batch, and the first one writes.
+    processor that has bfloat16 is faster with it. ``compiled`` has torch compile the task's ResBlocks. Where a process
+    group has been set up (torchrun), its processes share every batch, and the first one writes. One process on a card
+    records a step once and replays it (`Replay`).
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     if schedule.batch % world:
@@ -101,16 +104,25 @@ def fit(
     about = {"schedule": asdict(schedule), "seed": seed, "precision": str(precision).removeprefix("torch.")}
     facts = json.loads(json.dumps({**(facts or {}), **about}))
     task.to(device).train()
-    optimiser = torch.optim.Adam([p for p in task.parameters() if p.requires_grad])
+    on_card = device.type == "cuda"
+    if on_card:
+        torch.backends.cudnn.benchmark = True  # shapes stay as they are: trying every algorithm once pays
+        task.to(memory_format=torch.channels_last)  # as the card's convolutions want it
+    optimiser = torch.optim.Adam([p for p in task.parameters() if p.requires_grad], fused=on_card)
     step, spent, history, sums = _resume(task, optimiser, checkpoint, facts)
     read_every = read_every or (1 if device.type == "cpu" else 20)
     snaps = {max(1, round(f * schedule.iterations)) for f in snapshots}
     stride, look = (max(1, schedule.iterations // part) for part in (100, VALIDATIONS))
     marks = {*snaps, *range(0, schedule.iterations, stride), schedule.iterations}
     progress = Progress(checkpoint.stem, schedule.iterations, step, say if rank == 0 else None)
-    network: nn.Module = torch.compile(task) if compiled else task
+    if compiled:
+        compile_blocks(task)
+    network: nn.Module = task
     if world > 1:
         network = DistributedDataParallel(network)
+    learn: Callable[[Batch], dict[str, Tensor]] = partial(_learn, network, optimiser, precision)
+    if on_card and world == 1 and step < schedule.iterations:
+        learn = Replay(learn, source.batch(schedule.batch, torch.Generator().manual_seed(0), only=task.only))
     made = provenance() if rank == 0 else {}
     if rank == 0:
         for stale in checkpoint.parent.glob(f".{checkpoint.stem}.*"):
@@ -130,12 +142,9 @@ def fit(
         batch = source.batch(schedule.batch, generator, only=task.only)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(schedule, step)
-        optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            terms = network(Batch(*(t[rank::world] for t in batch)))
-        now = torch.stack([t.detach().float() for t in terms.values()])
+        terms = learn(Batch(*(t[rank::world] for t in batch)))
+        now = torch.stack(list(terms.values()))
         pending, unread = (pending + now if unread else now), unread + 1
-        terms["loss"].backward()
         optimiser.step()
         step += 1
         if unread < read_every and step not in marks:
@@ -170,6 +179,43 @@ def fit(
     if world > 1:
         dist.barrier()  # the next stage reads what the first process wrote
     return history
+
+
+def _learn(
+    network: nn.Module, optimiser: torch.optim.Optimizer, precision: torch.dtype, batch: Batch
+) -> dict[str, Tensor]:
+    """A forward and a backward pass: the gradients are where the optimiser looks; the terms of the loss."""
+    optimiser.zero_grad(set_to_none=True)
+    with torch.autocast(batch.sharp.device.type, precision, enabled=precision != torch.float32):
+        terms = network(batch)
+    terms["loss"].backward()
+    return {name: term.detach().float() for name, term in terms.items()}
+
+
+class Replay:
+    """Passes over batches of one shape on a card, recorded once as a CUDA graph and then replayed.
+
+    A step of UMSN starts some thousands of small kernels, more than a processor can start in the time that the card
+    takes to run them. Gradients and terms lie where the recording left them, and every call writes them anew.
+    """
+
+    def __init__(self, learn: Callable[[Batch], dict[str, Tensor]], batch: Batch) -> None:
+        self.batch = Batch(*(t.clone() for t in batch))
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):  # algorithms are chosen, code is compiled: none of it may be recorded
+                learn(self.batch)
+        torch.cuda.current_stream().wait_stream(side)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.terms = learn(self.batch)
+
+    def __call__(self, batch: Batch) -> dict[str, Tensor]:
+        for mine, new in zip(self.batch, batch, strict=True):
+            mine.copy_(new)
+        self.graph.replay()
+        return self.terms
 
 
 def _due(step: int, stride: int, look: int, last: int) -> bool:

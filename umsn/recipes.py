@@ -97,6 +97,16 @@ RECIPES = {
     "cpu-3": replace(CPU, name="cpu-3", whole=Schedule(800, 8, 3e-4, "cosine"), **REAL_SHAKES),
     "cpu-4": replace(CPU, name="cpu-4", whole=Schedule(3_000, 8, 8e-4), **REAL_SHAKES),
     "cpu-5": replace(CPU, name="cpu-5", whole=Schedule(700, 8, 8e-4, "cosine"), **REAL_SHAKES),
+    "gpu-short": Recipe(
+        name="gpu-short",
+        parse_clean=Schedule(1_500, 16, 2e-3, "cosine"),
+        parse_blurry=Schedule(2_500, 16, 1e-3, "cosine"),
+        stream=Schedule(400, 16, 1e-3, "cosine"),
+        whole=Schedule(6_500, 16, 1e-3, "cosine"),
+        sigma=(0.004, 0.016),
+        faces=5_400,
+        **REAL_SHAKES,
+    ),
     "laptop": _short(
         "laptop", (120, 120, 40, 80), 4, 2e-3,
         width=32, parsing_widths=(12, 24, 48, 64), crop=96, faces=240, kernels=1_000, test_faces=6, test_kernels=1,

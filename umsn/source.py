@@ -55,6 +55,8 @@ class Source:
         shake = torch.randint(len(self.kernels), (size,), generator=generator)
         low, high = self.recipe.sigma
         sigma = low + (high - low) * torch.rand(size, generator=generator)
+        # what is drawn here goes to the card without waiting for what the card is doing
+        pick, shake, sigma = (t.to(self.kernels.device, non_blocking=True) for t in (pick, shake, sigma))
         photos = self.faces.photos[pick].float() / 255
         labels = self.faces.labels[pick]
         if torch.rand((), generator=generator) < 0.5:

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from umsn import metrics, weights
+from umsn.blocks import compile_blocks
 from umsn.confidence import ConfidenceNetwork
 from umsn.deblurring import METHODS, FirstStage, FNet, Method, build
 from umsn.faces import CLASSES, FaceSet
@@ -141,6 +142,7 @@ class Run:
     seed: int
     features: Features | None = None  #: of Eq. 5, a plain function; without it L_p is left out
     start: Path | None = None  #: exported weights to go on from, where this folder has no earlier stage's
+    compiled: bool = False  #: whether torch compiles the ResBlocks first: slow to begin, then faster
 
     def checkpoint(self, stage: str) -> Path:
         """Where a stage keeps its weights."""
@@ -172,6 +174,8 @@ class Run:
     def parse(self) -> Callable[[Tensor], Tensor]:
         """The fine-tuned S-Net, frozen: images (B, 3, H, W) -> masks (B, K, H, W)."""
         snet = self.snet("parse-blurry").eval().requires_grad_(False)
+        if self.compiled:
+            compile_blocks(snet)
         return lambda image: snet.to(image.device).masks(image)
 
 
@@ -221,7 +225,6 @@ def train(
     device: str | torch.device = "cpu",
     minutes: float | None = None,
     precision: torch.dtype | None = None,
-    compiled: bool = False,
     say: Callable[[str], None] | None = print,
 ) -> dict[str, list[dict[str, float]]]:
     """Run the stages one after the other, each from its checkpoint if it has one; their histories by name.
@@ -251,7 +254,7 @@ def train(
         snapshots = run.recipe.snapshots if name == "umsn" else ()
         histories[name] = fit(
             run.task(name), source, schedule, run.checkpoint(name),
-            seed=run.seed, facts=facts, minutes=left, snapshots=snapshots, precision=precision, compiled=compiled,
+            seed=run.seed, facts=facts, minutes=left, snapshots=snapshots, precision=precision, compiled=run.compiled,
             validate=None if unseen is None else partial(_validate, source=unseen), say=say,
         )  # fmt: skip
     return histories
