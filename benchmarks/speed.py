@@ -3,7 +3,7 @@
 Kernels, blurs, restored pictures and training steps, each beside what it is to be compared with. One thread, or those
 of --threads. Run it on an idle machine: every number is the median of several turns, taken by turns.
 `--compile inference` (and `training`) adds torch.compile, which takes minutes to begin with; `--device cuda` times the
-training step there.
+training step there, as it is and replayed as `umsn train` does it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -22,11 +22,12 @@ from scipy.signal import convolve
 from torch import nn
 
 from umsn import blur, published, synthetic
+from umsn.blocks import compile_blocks
 from umsn.confidence import ConfidenceNetwork
 from umsn.deblurring import build
 from umsn.exported import Exported, Walk, export
 from umsn.files import write_json
-from umsn.fitting import fast_type
+from umsn.fitting import Replay, fast_type, one_pass
 from umsn.parsing import SNet
 from umsn.recipes import recipe
 from umsn.records import Timer, provenance
@@ -138,27 +139,29 @@ def inference(turns: int, folder: Path, compiled: bool) -> dict[str, object]:
 
 
 def training(turns: int, device: str, compiled: bool) -> list[dict[str, object]]:
-    """One step of UMSN's stage by precision and layout: seconds, the part that makes the data takes, memory."""
+    """One step of UMSN's stage by precision, layout and how it runs: seconds, the data's part of them, memory."""
     faces, rows = synthetic.faces(16, seed=0, margin=16), []
     crop, batch = (128, 16) if device != "cpu" else (96, 4)
     chosen = recipe("gpu" if device != "cpu" else "cpu-2")
     source = Source.of(faces, chosen, seed=0, device=device)
     precisions = dict.fromkeys((fast_type(torch.device(device)), torch.float32))
     layouts = (torch.contiguous_format, torch.channels_last)
-    for precision, layout, how in product(precisions, layouts, ("eager", "compiled") if compiled else ("eager",)):
+    ways = ["eager", *(["replayed"] if device != "cpu" else []), *(["compiled"] if compiled else [])]
+    for precision, layout, how in product(precisions, layouts, ways):
         snet = SNet(widths=chosen.parsing_widths).to(device).eval().requires_grad_(False)
         task = Whole(build("umsn"), ConfidenceNetwork(), snet.masks, None, chosen).to(device)
         task.to(memory_format=layout)
-        optimiser = torch.optim.Adam(task.parameters())
-        run = torch.compile(task) if how == "compiled" else task
+        optimiser = torch.optim.Adam(task.parameters(), fused=device != "cpu")
+        if how == "compiled":
+            compile_blocks(task)
+            compile_blocks(snet)
         generator = torch.Generator().manual_seed(0)
+        learn = partial(one_pass, task, optimiser, precision)
+        if device != "cpu" and how != "eager":
+            learn = Replay(learn, source.batch(batch, generator))
 
-        def step(run=run, optimiser=optimiser, generator=generator, precision=precision) -> None:
-            pieces = source.batch(batch, generator)
-            optimiser.zero_grad(set_to_none=True)
-            with torch.autocast(device, precision) if precision != torch.float32 else nullcontext():
-                loss = run(pieces)["loss"]
-            loss.backward()
+        def step(learn=learn, optimiser=optimiser, generator=generator) -> None:
+            learn(source.batch(batch, generator))
             optimiser.step()
 
         if device != "cpu":

@@ -21,7 +21,7 @@ from umsn import weights
 from umsn.blocks import ResBlock
 from umsn.faces import CLASSES
 from umsn.files import InputError, read_json
-from umsn.fitting import Replay, _learn, fit, learning_rate, seed_of
+from umsn.fitting import Replay, fit, learning_rate, one_pass, seed_of
 from umsn.parsing import SNet
 from umsn.recipes import Schedule
 from umsn.source import Batch, Source
@@ -256,7 +256,7 @@ def test_a_replayed_step_has_the_gradients_of_one_that_was_not_recorded():
     optimiser = torch.optim.Adam(task.parameters())
     source = Source.of(FACES, short(), seed=0, device="cuda")
     first, second = (source.batch(2, torch.Generator().manual_seed(seed)) for seed in (0, 1))
-    learn = partial(_learn, task, optimiser, torch.float32)
+    learn = partial(one_pass, task, optimiser, torch.float32)
     wanted = learn(second)["loss"].clone()
     gradients = [p.grad.clone() for p in task.parameters()]
     replay = Replay(learn, first)

@@ -120,7 +120,7 @@ def fit(
     network: nn.Module = task
     if world > 1:
         network = DistributedDataParallel(network)
-    learn: Callable[[Batch], dict[str, Tensor]] = partial(_learn, network, optimiser, precision)
+    learn: Callable[[Batch], dict[str, Tensor]] = partial(one_pass, network, optimiser, precision)
     if on_card and world == 1 and step < schedule.iterations:
         learn = Replay(learn, source.batch(schedule.batch, torch.Generator().manual_seed(0), only=task.only))
     made = provenance() if rank == 0 else {}
@@ -181,7 +181,7 @@ def fit(
     return history
 
 
-def _learn(
+def one_pass(
     network: nn.Module, optimiser: torch.optim.Optimizer, precision: torch.dtype, batch: Batch
 ) -> dict[str, Tensor]:
     """A forward and a backward pass: the gradients are where the optimiser looks; the terms of the loss."""

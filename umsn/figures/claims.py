@@ -86,7 +86,7 @@ def fine_tuning(folder: Path) -> Finding:
 
 def equal_size(folder: Path) -> Finding:
     """Table VI: the last row against the first."""
-    names = ("evaluate-equal-bnet-real", "evaluate-equal-umsn-real", "training-equal")
+    names = ("evaluate-gpu-bnet-real", "evaluate-umsn-real", "training")
     gain = _gain(_rows(folder, names[:2]), "bnet", "umsn")
     return judge({"PSNR over B-Net": gain}, f"one seed; {_share(folder)}", names)
 
@@ -115,7 +115,7 @@ def confidence_grows(folder: Path) -> Finding:
         first, last = history[f"C_{name}"][:tenth], history[f"C_{name}"][-tenth:]
         interval = stats.ttest_ind(last, first, equal_var=False).confidence_interval(0.95)
         effects[name] = (last.mean() - first.mean(), interval.low, interval.high)
-    return judge(effects, f"on training batches, not on two faces; {_share(folder)}", ["training-equal"], "")
+    return judge(effects, f"on training batches, not on two faces; {_share(folder)}", ["training"], "")
 
 
 def conditions(folder: Path) -> Finding:
@@ -129,13 +129,13 @@ def conditions(folder: Path) -> Finding:
 
 
 def _equal(folder: Path) -> Mapping[str, Any]:
-    """UMSN's stage of the equal trainings."""
-    stages = read_json(folder / "training-equal.json")["stages"]
+    """UMSN's stage of the training that made the package's weights; B-Net was trained as long."""
+    stages = read_json(folder / "training.json")["stages"]
     return next(stage for name, stage in stages.items() if name.startswith("umsn, "))
 
 
 def _share(folder: Path) -> str:
-    """How much shorter than the paper's the equal trainings are."""
+    """How much shorter than the paper's that training is."""
     stage, paper = _equal(folder), recipes.PAPER.whole
     share = stage["iterations"] * stage["batch"] / (paper.iterations * paper.batch)
     return f"{stage['iterations']:,} steps, {share:.1%} of the pictures that the paper's UMSN saw"
