@@ -97,7 +97,7 @@ def over_seeds(folder: Path) -> Finding:
         return Finding("not yet", "no record of several seeds")
     record = read_json(folder / "seeds.json")
     gain, recipe = record["gain, dB"], recipes.recipe(record["provenance"]["recipe"])
-    less = f"{gain['seeds']} seeds of {recipe.whole.iterations} steps under the recipe {recipe.name}"
+    less = f"{gain['seeds']:.0f} seeds of {recipe.whole.iterations} steps under the recipe {recipe.name}"
     return judge({"PSNR over B-Net": (gain["mean"], gain["low"], gain["high"])}, less, ["seeds"])
 
 
