@@ -227,7 +227,8 @@ def _measured(
     task: nn.Module, validate: Callable[[nn.Module], Mapping[str, float]], device: torch.device, precision: torch.dtype
 ) -> dict[str, float]:
     task.eval()
-    with torch.no_grad(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
+    eager = torch.compiler.set_stance("force_eager")  # other shapes than training's: compiling them would take longer
+    with eager, torch.no_grad(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
         found = {f"validation {name}": value for name, value in validate(task).items()}
     task.train()
     return found
