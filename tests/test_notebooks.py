@@ -28,6 +28,12 @@ def test_is_committed_without_outputs(path):
 
 
 @each
+def test_names_each_cell_once(path):
+    names = [cell["id"] for cell in json.loads(path.read_text("utf-8"))["cells"]]
+    assert len(set(names)) == len(names)
+
+
+@each
 def test_declares_recipe_and_seed(path):
     (declared,) = [cell for cell in code_cells(path) if "parameters" in cell["metadata"].get("tags", [])]
     names = {target.id for line in ast.parse(python(declared)).body for target in line.targets}
