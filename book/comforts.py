@@ -62,10 +62,20 @@ def finish_buttons(app: Sphinx, page: str, template: str, context: dict[str, Any
 
 
 def lighten(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
-    """No equation, no MathJax: Sphinx would load its 2 MB for the first page too, since other chapters have some."""
+    """No equation, no MathJax: Sphinx would load its 2 MB for the first page too, since other chapters have some.
+
+    And no Thebe anywhere: Jupyter Book brings it along unasked, twice, with the address of another machine in it.
+    """
+    unused = ["thebe"]
     if doctree and not any(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))):
-        kept = [file for file in context["script_files"] if app.config.mathjax_path not in str(file.filename)]
-        context["script_files"] = [file for file in kept if "MathJax" not in file.attributes.get("body", "")]
+        unused += [app.config.mathjax_path, "MathJax"]
+    for kind in ("script_files", "css_files"):
+        context[kind] = [file for file in context[kind] if not any(word in _said(file) for word in unused)]
+
+
+def _said(file: Any) -> str:
+    """The name of a script or style sheet, or what a script without a name says."""
+    return f"{file.filename} {file.attributes.get('body', '')}".replace("THEBE", "thebe")
 
 
 def name_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:

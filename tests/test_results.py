@@ -157,10 +157,9 @@ def test_claims_follow_their_records(home, kept, tmp_path):
     table = claims.claims(home / "results/measured").frame
     assert set(table["state"]) <= set(claims.STATES)
     assert {name for names in table["records"] for name in names} <= set(kept)
-    blurred = kept["evaluate-blurred-real"]
-    rows = blurred["rows"] | {"method": ["umsn"] * len(blurred["rows"]["method"])}
-    write_json(tmp_path / "evaluate-blurred-real.json", blurred)
-    write_json(tmp_path / "evaluate-umsn-real.json", blurred | {"rows": rows})
+    blurred = evaluation.from_record(kept["evaluate-protocol-real"]).query("method == 'blurred'")
+    rows = pd.concat([blurred, blurred.assign(method="umsn")])
+    write_json(tmp_path / "evaluate-protocol-real.json", evaluation.to_record(rows))
     assert claims.nearer(tmp_path).state == "not"
     assert claims.over_seeds(tmp_path).state == "not yet"
     shown = claims.claims(home / "results/measured")._repr_html_()

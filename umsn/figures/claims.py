@@ -49,7 +49,7 @@ def judge(effects: Mapping[str, Effect], less: str, records: Sequence[str], unit
 
 def nearer(folder: Path) -> Finding:
     """Table III: restored against blurred."""
-    names = ("evaluate-blurred-real", "evaluate-umsn-real")
+    names = ("evaluate-protocol-real",)
     rows = _rows(folder, names)
     reached = rows[rows["method"] == "umsn"]["psnr"].mean()
     paper = reported("table3").query("method == 'UMSN' and dataset == 'CelebA' and metric == 'PSNR'")["value"].item()
@@ -59,7 +59,7 @@ def nearer(folder: Path) -> Finding:
 
 def classes(folder: Path) -> Finding:
     """Table I: restored against blurred, class by class."""
-    names = ("evaluate-blurred-real", "evaluate-umsn-real")
+    names = ("evaluate-protocol-real",)
     rows = _rows(folder, names)
     gains = {name: _gain(rows, "blurred", "umsn", f"psnr_{name}") for name in CLASSES}
     return judge(gains, "against the blurred picture only: Shen et al. does not run here", names)
