@@ -20,7 +20,7 @@ ROW = ["method", "face", "size", "kernel"]  #: what names a row
 #: What `provenance.asked.measure` may say; without it a record is one of `umsn evaluate`.
 OTHERS: dict[str, Callable[..., dict[str, Any]]] = {
     "masks": measures.masks, "descriptor": measures.descriptor, "conditions": measures.conditions,
-    "astronaut": measures.astronaut,
+    "astronaut": measures.astronaut, "confidences": measures.confidences,
 }  # fmt: skip
 
 #: How far a number without an interval may be from the record's, on a machine that rounds differently.
