@@ -108,22 +108,22 @@ def each_part(folder: Path) -> Finding:
 
 def confidence_grows(folder: Path) -> Finding:
     """Table VII: confidences at the end of the training less those after its first 3%."""
-    return _sure(folder, "grown", "at the end less at 3% of the training")
+    return _sure(folder, "grown", "at the end less at 3% of the training", "drawn faces")
 
 
 def confidence_falls(folder: Path) -> Finding:
     """Table VIII: confidences under a kernel of 17 pixels less those under one of 27."""
-    return _sure(folder, "lower", "17 pixels less 27")
+    return _sure(folder, "lower", "17 pixels less 27", "drawn faces, one kernel of each size")
 
 
-def _sure(folder: Path, table: str, said: str) -> Finding:
+def _sure(folder: Path, table: str, said: str, less: str) -> Finding:
     if not (folder / "confidences.json").exists():
         return Finding("not yet", "no record; the page compares two drawn faces while it is made")
     record = read_json(folder / "confidences.json")
     effects = {row["measure"].removeprefix("C_"): (row["mean"], row["low"], row["high"]) for row in record[table]}
     whole, paper = recipes.recipe(record["provenance"]["recipe"]).whole, recipes.PAPER.whole
     share = whole.iterations * whole.batch / (paper.iterations * paper.batch)
-    less = f"drawn faces; {whole.iterations:,} steps, {share:.1%} of the pictures that the paper's UMSN saw"
+    less += f"; {whole.iterations:,} steps, {share:.1%} of the pictures that the paper's UMSN saw"
     found = judge(effects, less, ["confidences"], "")
     return found._replace(why=f"C, {said}: {found.why}")
 
