@@ -12,6 +12,7 @@ import torch
 
 from umsn import cli, evaluation, places, weights
 from umsn.evaluation import measures
+from umsn.evaluation.recognised import recognised
 from umsn.faces import FaceSet
 from umsn.figures import claims, results, tables
 from umsn.files import InputError, read_json, write_json
@@ -174,6 +175,17 @@ def test_the_weights_of_the_last_time_are_those_of_the_package():
     last = weights.load(places.path_of(f"results/weights/{measures.SNAPSHOTS[-1]}.safetensors"))[0]
     for name, tensor in weights.shipped().network.state_dict().items():
         assert torch.equal(last[f"network.{name}"], tensor)
+
+
+def test_recognition_compares_restored_with_blurred_probes():
+    record = recognised(3, sizes=(19,))
+    mean = {(row["method"], row["measure"]): row["mean"] for name in ("top", "distance") for row in record[name]}
+    for row in record["gain"]:
+        told = mean["umsn", row["measure"]] - mean["blurred", row["measure"]]
+        assert row["mean"] == pytest.approx(told, abs=2e-4)
+    (nearer,) = record["nearer"]
+    assert nearer["mean"] == pytest.approx(mean["blurred", "distance"] - mean["umsn", "distance"], abs=2e-4)
+    assert all(0 <= mean[name, "Top-1"] <= mean[name, "Top-5"] <= 100 for name in ("clear", "blurred", "umsn"))
 
 
 def test_a_centred_kernel_has_its_mass_in_the_middle():
