@@ -1,5 +1,6 @@
 """The page of results: every record is listed with what made it, can be made again, and decides claims by one rule."""
 
+import copy
 import random
 import re
 from html.parser import HTMLParser
@@ -9,8 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from umsn import cli, evaluation
+from umsn import cli, evaluation, places, weights
 from umsn.evaluation import measures
+from umsn.evaluation.recognised import recognised
 from umsn.faces import FaceSet
 from umsn.figures import claims, results, tables
 from umsn.files import InputError, read_json, write_json
@@ -125,6 +127,65 @@ def test_conditions_are_held_against_the_plain_one():
     for row in record["lost"]:
         assert row["mean"] == pytest.approx(gained["as drawn"] - gained[row["method"]], abs=2e-4)
         assert row["low"] <= row["mean"] <= row["high"]
+
+
+@pytest.fixture(scope="module")
+def sureness():
+    return measures.confidences(2, sizes=(17, 27))
+
+
+def test_confidences_are_told_over_training_and_kernels(sureness):
+    """Differences are those of the means, and every confidence and its closed form lies in (0, 1]."""
+    mean = {(row["method"], row["measure"]): row["mean"] for rows in ("training", "size") for row in sureness[rows]}
+    assert [len({row["method"] for row in sureness[name]}) for name in ("training", "size")] == [3, 2]
+    assert all(0 < value <= 1 for (_, measure), value in mean.items() if measure != "psnr")
+    for row in sureness["grown"]:
+        told = mean["step 6500", row["measure"]] - mean["step 195", row["measure"]]
+        assert row["mean"] == pytest.approx(told, abs=2e-4)
+    for row in sureness["lower"]:
+        told = mean["size 17", row["measure"]] - mean["size 27", row["measure"]]
+        assert row["mean"] == pytest.approx(told, abs=2e-4)
+        assert row["low"] <= row["mean"] <= row["high"]
+
+
+def test_a_record_of_confidences_is_verified(sureness, tmp_path):
+    """It holds, and that other weights made it would be noticed."""
+    path = tmp_path / "confidences.json"
+    write_json(path, sureness)
+    assert evaluation.verify(path) == (310, 310, 0.0, True)
+    changed = copy.deepcopy(sureness)
+    changed["provenance"]["weights"]["S-Net"] = "another"
+    write_json(path, changed)
+    with pytest.raises(InputError, match="other weights"):
+        evaluation.verify(path)
+
+
+@pytest.mark.parametrize(("decide", "table"), [(claims.confidence_grows, "grown"), (claims.confidence_falls, "lower")])
+def test_claims_of_confidence_follow_their_record(decide, table, sureness, tmp_path):
+    assert decide(tmp_path).state == "not yet"
+    for way, state in ((1, "partly"), (-1, "not")):
+        rows = [row | {"mean": 0.2 * way, "low": 0.1 * way, "high": 0.3 * way} for row in sureness[table]]
+        write_json(tmp_path / "confidences.json", sureness | {table: rows})
+        found = decide(tmp_path)
+        assert (found.state, found.records) == (state, ("confidences",))
+        assert "6,500 steps" in found.why
+
+
+def test_the_weights_of_the_last_time_are_those_of_the_package():
+    last = weights.load(places.path_of(f"results/weights/{measures.SNAPSHOTS[-1]}.safetensors"))[0]
+    for name, tensor in weights.shipped().network.state_dict().items():
+        assert torch.equal(last[f"network.{name}"], tensor)
+
+
+def test_recognition_compares_restored_with_blurred_probes():
+    record = recognised(3, sizes=(19,))
+    mean = {(row["method"], row["measure"]): row["mean"] for name in ("top", "distance") for row in record[name]}
+    for row in record["gain"]:
+        told = mean["umsn", row["measure"]] - mean["blurred", row["measure"]]
+        assert row["mean"] == pytest.approx(told, abs=2e-4)
+    (nearer,) = record["nearer"]
+    assert nearer["mean"] == pytest.approx(mean["blurred", "distance"] - mean["umsn", "distance"], abs=2e-4)
+    assert all(0 <= mean[name, "Top-1"] <= mean[name, "Top-5"] <= 100 for name in ("clear", "blurred", "umsn"))
 
 
 def test_a_centred_kernel_has_its_mass_in_the_middle():

@@ -1,11 +1,11 @@
-"""What else is measured and kept besides pictures: masks, the face descriptor, hard conditions, real shakes.
+"""What else is measured and kept besides pictures: masks, the face descriptor, hard conditions, confidences, shakes.
 
 Each returns what its record holds, with what was asked in ``provenance.asked``, so that `verify` can ask again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from umsn import blur, datasets, finding, metrics, synthetic, weights
-from umsn.evaluation.command import UNSEEN, parse_window
+from umsn import blur, datasets, finding, metrics, places, synthetic, weights
+from umsn.confidence import ConfidenceNetwork, closed_form
+from umsn.deblurring import build
+from umsn.evaluation.command import UNSEEN, parse_window, unseen_faces
 from umsn.evaluation.intervals import gains, pooled_f_scores, summarise
+from umsn.evaluation.pictures import Batch, blurred_batches
 from umsn.evaluation.protocol import evaluate, evaluate_masks
-from umsn.faces import FaceSet, Window
+from umsn.faces import CLASSES, FaceSet, Window
 from umsn.files import InputError
+from umsn.losses import class_losses
 from umsn.parsing import SNet
 from umsn.recognition import Descriptor, each_in_turn, shipped_descriptor
 from umsn.records import Timer, provenance
@@ -38,6 +42,9 @@ CONDITIONS = {
     "as drawn": {"occlusion": None, "light": "day"}, "hand": {"occlusion": "hand"},
     "sunglasses": {"occlusion": "sunglasses"}, "low light": {"light": "low"},
 }  # fmt: skip
+
+#: The package's UMSN and its confidence network after 3%, 50% and all of their training, as in Table VII.
+SNAPSHOTS = ("gpu-umsn-000195", "gpu-umsn-003250", "gpu-umsn-006500")
 
 
 def masks(
@@ -126,6 +133,82 @@ def conditions(people: int) -> dict[str, Any]:
         peak_mib=timer.peak_mib,
     )  # fmt: skip
     return {"provenance": about, **found}
+
+
+def confidences(people: int, *, sizes: Sequence[int] = blur.TEST_SIZES) -> dict[str, Any]:
+    """How sure the confidence network is of each class, over its training and over kernel sizes (Tables VII, VIII).
+
+    Drawn people whom no training drew, each under one kernel of every size, 17 and 27 among them. ``training``: after
+    each of `SNAPSHOTS`, ``size``: after the last, the means of C_CLASS (learned), best_CLASS (min(1, lambda / L)) and
+    psnr; ``grown``: C at the end less C after the first; ``lower``: C under 17 pixels less C under 27. Intervals are
+    clustered by face, differences taken face by face. Of a class that a face lacks nothing is said.
+    """
+    inner, faces = Window(datasets.MARGIN, datasets.MARGIN, 128, 128), unseen_faces(people, seed=0)
+    learned = {name: _Learned(name) for name in SNAPSHOTS}
+    how = {"sigma": SIGMA, "seed": 0, "window": inner}
+    with Timer() as timer:
+        batches = blurred_batches(faces, blur.protocol_kernels(sizes, 1, 0), **how)
+        parts = [part for some in batches for part in _said(learned.values(), some)]
+    rows = pd.concat(parts, ignore_index=True)
+    about = provenance(
+        asked={"measure": "confidences", "people": people, "sizes": list(sizes)}, sigma=SIGMA, seed=0,
+        source=f"{people} drawn people, {len(sizes)} kernels, {len(SNAPSHOTS)} times of the training",
+        weights={"S-Net": weights.shipped().digest} | {name: one.digest for name, one in learned.items()},
+        recipe=learned[SNAPSHOTS[-1]].facts["recipe"]["name"], seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib,
+    )  # fmt: skip
+    return {"provenance": about, **_sureness(rows)}
+
+
+@torch.inference_mode()
+def _said(learned: Iterable[_Learned], some: Batch) -> list[pd.DataFrame]:
+    masks = weights.shipped().masks(some.blurred)
+    return [one(some, masks) for one in learned]
+
+
+class _Learned:
+    """UMSN and its confidence network at one time of their training."""
+
+    def __init__(self, name: str) -> None:
+        path = places.path_of(f"results/weights/{name}.safetensors")
+        tensors, self.facts = weights.load(path)
+        self.digest = weights.digest(path)
+        network = build(self.facts["method"], width=self.facts["width"], expansion=self.facts["expansion"])
+        self.network, self.confidence = network.eval(), ConfidenceNetwork().eval()
+        weights.into(self.network, tensors, prefix="network.", source=path)
+        weights.into(self.confidence, tensors, prefix="confidence.", source=path)
+
+    def __call__(self, some: Batch, masks: torch.Tensor) -> pd.DataFrame:
+        """A row a picture; confidences of the picture as training sees it, which is not clipped."""
+        restored = self.network(some.blurred, masks).restored
+        there = some.masks.sum((2, 3)) > 0
+        best = closed_form(class_losses(restored, some.sharp, some.masks), self.facts["recipe"]["lam"])
+        found = {"C": self.confidence(restored, some.sharp, some.masks), "best": best}
+        known = {name: values.where(there, torch.nan).unbind(1) for name, values in found.items()}
+        columns = {f"{what}_{c}": v.numpy() for what, all_ in known.items() for c, v in zip(CLASSES, all_, strict=True)}
+        keys = {"step": self.facts["step"], "face": some.faces, "size": [size for size, _ in some.kernels]}
+        return pd.DataFrame({**keys, **columns, "psnr": metrics.psnr(restored.clamp(0, 1), some.sharp).numpy()})
+
+
+def _sureness(rows: pd.DataFrame) -> dict[str, Any]:
+    """The four tables of `confidences`, each with a ``method`` that names its groups."""
+    sure, picture = [f"C_{name}" for name in CLASSES], ["face", "size"]
+    measured = [*sure, *(f"best_{name}" for name in CLASSES), "psnr"]
+    first, last = (rows[rows["step"] == step].set_index(picture) for step in (rows["step"].min(), rows["step"].max()))
+    small, large = (last.xs(size, level="size") for size in (17, 27))
+    tables = {
+        "training": (rows.assign(method=[f"step {step}" for step in rows["step"]]), ["method", "step"], measured),
+        "size": (
+            last.reset_index().assign(method=lambda t: [f"size {n}" for n in t["size"]]),
+            ["method", "size"],
+            measured,
+        ),
+        "grown": ((last - first)[sure].reset_index().assign(method="grown"), "method", sure),
+        "lower": ((small - large)[sure].reset_index().assign(method="lower"), "method", sure),
+    }
+    return {
+        name: summarise(table, by, measures=kept).round(4).to_dict("records")
+        for name, (table, by, kept) in tables.items()
+    }
 
 
 def astronaut(kernels: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from umsn.evaluation import measures
 from umsn.evaluation.command import from_record, run
 from umsn.evaluation.intervals import measured_columns, summarise
 from umsn.evaluation.protocol import Progress
+from umsn.evaluation.recognised import recognised
 from umsn.files import InputError, read_json
 
 ROW = ["method", "face", "size", "kernel"]  #: what names a row
@@ -20,7 +21,8 @@ ROW = ["method", "face", "size", "kernel"]  #: what names a row
 #: What `provenance.asked.measure` may say; without it a record is one of `umsn evaluate`.
 OTHERS: dict[str, Callable[..., dict[str, Any]]] = {
     "masks": measures.masks, "descriptor": measures.descriptor, "conditions": measures.conditions,
-    "astronaut": measures.astronaut,
+    "astronaut": measures.astronaut, "confidences": measures.confidences,
+    "recognition": recognised,
 }  # fmt: skip
 
 #: How far a number without an interval may be from the record's, on a machine that rounds differently.

@@ -76,6 +76,28 @@ def by_class(steps: History, *, lam: float | None = None) -> Figure:
     return figure
 
 
+def confidences(training: pd.DataFrame, size: pd.DataFrame) -> Figure:
+    """Learned confidences with the bands of their 95% intervals: over a training (``step``), over kernels (``size``).
+
+    Both as `umsn.evaluation.measures.confidences` has them: measure C_CLASS, mean, low, high.
+    """
+    with style():
+        figure = Figure(figsize=(5.8, 3.4))
+        left, right = figure.subplots(1, 2, sharey=True)
+        for axes, table, at in ((left, training, "step"), (right, size, "size")):
+            for name in CLASSES:
+                found = _only(table, f"C_{name}").sort_values(at)
+                kind = {"color": CLASS_COLOURS[name], "linestyle": LINES[name], "marker": "o", "markersize": 3}
+                axes.plot(found[at], found["mean"], label=name, **kind)
+                axes.fill_between(
+                    found[at], found["low"], found["high"], color=CLASS_COLOURS[name], alpha=0.15, linewidth=0
+                )
+        left.set(xlabel="iterations", ylabel="learned $C_i$", title="over the training", ylim=(None, 1.02))
+        right.set(xlabel="kernel size (pixels)", title="over kernel sizes", xticks=sorted(size["size"].unique()))
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
 def by_size(
     summary: pd.DataFrame, measure: str = "psnr", *, names: Mapping[str, str] = METHODS, by: str = "size"
 ) -> Figure:
