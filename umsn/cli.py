@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         commands, evaluate, "measure methods on blurred faces",
         "umsn evaluate --method blurred,umsn --faces 100 --json rows.json",
     )  # fmt: skip
-    add("--method", default="umsn", help="blurred, bnet, maps, nrl or umsn; several with commas (default: umsn)")
+    add(
+        "--method", default="umsn", help="blurred, krishnan, bnet, maps, nrl, umsn; several with commas (default: umsn)"
+    )
     add("--faces", default="20", metavar="FOLDER|N", help="a folder of sharp faces, or how many to draw (default: 20)")
     _add_layout(add)
     add("--window", metavar="R,C,H,W", help="part of each picture that is measured: row, column, height, width")

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from umsn import blur, synthetic
+from umsn import blur, rivals, synthetic
 from umsn.datasets import MARGIN, SIDE, load, load_pairs
 from umsn.evaluation.intervals import summarise
 from umsn.evaluation.protocol import Method, Progress, evaluate, evaluate_pairs
@@ -18,6 +18,9 @@ from umsn.faces import FaceSet, Window
 from umsn.files import InputError
 from umsn.records import Timer, provenance
 from umsn.weights import Pipeline, pipeline, shipped
+
+#: Methods that need no weights: the input as it is, and rivals of Table III.
+UNTRAINED: Mapping[str, Method] = {"blurred": lambda blurred: blurred, "krishnan": rivals.deblur}
 
 #: People whom `run` draws are numbered from here, far above those whom training draws.
 UNSEEN = 1_000_000
@@ -44,10 +47,10 @@ def run(
 ) -> dict[str, Any]:
     """`umsn evaluate`: what the command line asks for -> {"provenance", "summary", "rows"}, as JSON holds it.
 
-    ``method``: one or several of blurred, bnet, maps, nrl, umsn, with commas. ``faces``: a folder in ``layout``, or a
-    number of people to draw, whom no training drew. ``layout`` pairs: pictures that somebody else blurred (*_gt and
-    *_blur), where sizes, kernels and noise say nothing. ``weights``: a file exported by umsn, not the package's.
-    ``fast``: by ONNX Runtime, on the CPU. Raises InputError.
+    ``method``: one or several of blurred, krishnan, bnet, maps, nrl, umsn, with commas. ``faces``: a folder in
+    ``layout``, or a number of people to draw, whom no training drew. ``layout`` pairs: pictures that somebody else
+    blurred (*_gt and *_blur), where sizes, kernels and noise say nothing. ``weights``: a file exported by umsn, not the
+    package's. ``fast``: by ONNX Runtime, on the CPU. Raises InputError.
     """
     asked = {
         "method": method, "faces": Path(faces).name, "layout": layout, "window": window, "sizes": sizes,
@@ -60,8 +63,8 @@ def run(
         raise InputError(f"centre {centre!r}: expected {' or '.join(get_args(blur.Centre))}")
     if kernels < 1 or batch < 1 or not noise >= 0:
         raise InputError(f"kernels {kernels}, batch {batch}, noise {noise}: expected at least 1, 1 and 0")
-    networks = {name: _networks(name, device, weights) for name in method.split(",") if name != "blurred"}
-    methods = {name: _method(networks.get(name), fast) for name in method.split(",")}
+    networks = {name: _networks(name, device, weights) for name in method.split(",") if name not in UNTRAINED}
+    methods = {name: UNTRAINED.get(name) or _method(networks[name], fast) for name in method.split(",")}
     options = {"batch": batch, "device": device, "progress": progress}
     with Timer() as timer:
         if layout == "pairs":
@@ -98,17 +101,15 @@ def unseen_faces(count: int, *, seed: int = 0) -> FaceSet:
 
 
 def named_method(name: str, device: str = "cpu", weights: str | None = None) -> Method:
-    """The method called ``name``: "blurred" gives its input back, others are trained networks (Table VI)."""
-    return _method(None if name == "blurred" else _networks(name, device, weights))
+    """The method called ``name``: one of `UNTRAINED`, or a trained network (Table VI)."""
+    return UNTRAINED.get(name) or _method(_networks(name, device, weights))
 
 
 def _networks(name: str, device: str, weights: str | None) -> Pipeline:
     return shipped(name, device) if weights is None else pipeline(weights, device)
 
 
-def _method(networks: Pipeline | None, fast: bool = False) -> Method:
-    if networks is None:
-        return lambda blurred: blurred
+def _method(networks: Pipeline, fast: bool = False) -> Method:
     return Fast(networks) if fast else lambda blurred: networks(blurred).restored
 
 
