@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 CARD = "#hover-card"
-EQUATION = '.bd-article a[href="#equation-eq-confidence"]'
+EQUATION = '.bd-article a.reference[href="#equation-eq-confidence"]'
 CITATION = '.bd-article a[href*="bibliography.html#"]'
 #: A reference to a figure of another page, at the end of the first paragraph.
 REFER = """() => {
