@@ -148,41 +148,6 @@ def test_a_strip_moves_where_no_page_brings_its_script(opened):
     assert page.locator("input").count() == 1
 
 
-@pytest.mark.parametrize(
-    ("chapter", "where", "inside"),
-    [
-        ("06_confidence", "#equation-", "mjx-container svg"),
-        ("08_results", "bibliography.html#", "div.citation"),
-        ("11_limits", "14_record.html#", "code"),
-    ],
-)
-def test_a_reference_shows_where_it_leads(axe, opened, site, chapter, where, inside):
-    page = opened(f"{site}book/executed/{chapter}.html")
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    link, card = page.locator(f"article.bd-article a[href*='{where}']").first, page.locator(".hover-card[role=tooltip]")
-    link.hover()
-    card.locator(inside).first.wait_for()
-    assert link.get_attribute("aria-describedby") == card.get_attribute("id")
-    assert {card.locator("a, button, [tabindex]").count(), page.locator("[id='hover-card']").count()} == {0, 1}
-    assert len(asked) <= 1 and all(url.startswith(site) for url in asked)
-    card.hover()
-    page.wait_for_timeout(400)
-    assert card.is_visible() and grave(page, axe) == []
-    page.keyboard.press("Escape")
-    assert card.count() == 0 and link.get_attribute("aria-describedby") is None
-
-
-def test_a_reference_shows_where_it_leads_to_the_keyboard_too(opened, site):
-    page = opened(f"{site}book/executed/08_results.html")
-    page.locator("article.bd-article a[href*='bibliography.html#']").nth(1).focus()
-    page.keyboard.press("Shift+Tab")
-    page.locator(".hover-card div.citation").wait_for()
-    for _ in range(4):  # past the citations of that line
-        page.keyboard.press("Shift+Tab")
-    page.locator(".hover-card").wait_for(state="detached")
-
-
 def test_figures_can_be_taken_along_and_curves_with_their_numbers(html):
     folder = html / "book/executed"
     found = Files(folder / "02_blur.html").found

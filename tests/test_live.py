@@ -296,6 +296,21 @@ def test_a_line_drawn_by_hand_becomes_the_kernel(panel):
     assert torch.equal(panel.set(shape=3).kernel, shake_of(25, 2))
 
 
+def test_a_line_drawn_by_arrow_keys_becomes_the_kernel(panel):
+    pad, keys = panel.page.locator("#live-kernel"), panel.page.keyboard
+    given = panel.set(size=21, shape=3).kernel
+    pad.focus()
+    for key in ["ArrowRight"] * 6 + ["ArrowUp"] * 3:
+        keys.press(key)
+    assert "6 right, 3 up" in panel.status()
+    drawn = panel.after(lambda: keys.press("Enter"))
+    expected = blur.rasterise(torch.tensor([drawn.path]), torch.tensor([21]), pad_to=21)[0]
+    torch.testing.assert_close(drawn.kernel, expected, atol=1e-3, rtol=0)
+    assert (drawn.kernel.sum(0) > 0).sum() == 21 > 12 > (drawn.kernel.sum(1) > 0).sum()  # twice as wide as high
+    assert "your own" in panel.page.locator("output[for=live-shape]").inner_text()
+    assert torch.equal(panel.after(lambda: keys.press("Escape")).kernel, given)
+
+
 def test_a_change_while_it_computes_is_not_lost(panel):
     order = """(sizes) => { for (const size of sizes) {
         const slider = document.getElementById("live-size");

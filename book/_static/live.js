@@ -230,39 +230,60 @@ function chooseOwn(picture, blurred) {
   choose(picture, blurred);
 }
 
-/* A line drawn over the kernel becomes the kernel. */
+/* A line drawn over the kernel, by pointer or by arrow keys, becomes the kernel. */
 function drawing() {
   const pad = element("kernel");
   const paper = pad.getContext("2d");
   let points = null;
+  const begin = (point) => {
+    points = [point];
+    paper.fillStyle = "#fff";
+    paper.fillRect(0, 0, pad.width, pad.height);
+    [paper.strokeStyle, paper.lineWidth, paper.lineJoin] = ["#0072b2", PIXELS, "round"];
+  };
+  const lead = (point) => {
+    const [row, column] = points.at(-1);
+    points.push(point);
+    paper.beginPath();
+    paper.moveTo(column, row);
+    paper.lineTo(...point.toReversed());
+    paper.stroke();
+  };
+  const end = () => {
+    if (!points) return;
+    const [rows, columns] = [0, 1].map((axis) => points.map((at) => at[axis]));
+    const extent = Math.max(Math.max(...rows) - Math.min(...rows), Math.max(...columns) - Math.min(...columns));
+    if (extent >= 2 * PIXELS) path = points;
+    points = null;
+    ask();
+  };
   const point = (event) => {
     const box = pad.getBoundingClientRect();
     return [((event.clientY - box.top) / box.height) * pad.height, ((event.clientX - box.left) / box.width) * pad.width];
   };
   pad.addEventListener("pointerdown", (event) => {
     pad.setPointerCapture(event.pointerId);
-    points = [point(event)];
-    paper.fillStyle = "#fff";
-    paper.fillRect(0, 0, pad.width, pad.height);
-    [paper.strokeStyle, paper.lineWidth, paper.lineJoin] = ["#0072b2", PIXELS, "round"];
+    begin(point(event));
   });
-  pad.addEventListener("pointermove", (event) => {
-    if (!points) return;
-    const [row, column] = points.at(-1);
-    points.push(point(event));
-    paper.beginPath();
-    paper.moveTo(column, row);
-    paper.lineTo(...points.at(-1).toReversed());
-    paper.stroke();
-  });
-  pad.addEventListener("pointerup", () => {
-    const [rows, columns] = [0, 1].map((axis) => points.map((at) => at[axis]));
-    const extent = Math.max(Math.max(...rows) - Math.min(...rows), Math.max(...columns) - Math.min(...columns));
-    if (extent >= 2 * PIXELS) path = points;
-    points = null;
-    ask();
-  });
+  pad.addEventListener("pointermove", (event) => points && pad.hasPointerCapture(event.pointerId) && lead(point(event)));
+  pad.addEventListener("pointerup", end);
   pad.addEventListener("pointercancel", () => (points = null));
+  pad.addEventListener("blur", end);
+  pad.addEventListener("keydown", (event) => {
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (step) {
+      if (!points) begin([pad.height / 2, pad.width / 2]);
+      lead(points.at(-1).map((at, axis) => Math.min(pad.height, Math.max(0, at + PIXELS * step[axis]))));
+      const [down, right] = points.at(-1).map((at) => (at - pad.height / 2) / PIXELS);
+      say(`Pen ${Math.abs(right)} ${right < 0 ? "left" : "right"}, ${Math.abs(down)} ${down < 0 ? "up" : "down"} of the middle. Enter ends the line.`);
+    } else if (event.key === "Enter" || event.key === " ") {
+      end();
+    } else if (event.key === "Escape" || event.key === "Delete") {
+      [points, path] = [null, null];
+      ask();
+    } else return;
+    event.preventDefault();
+  });
 }
 
 async function offer() {
