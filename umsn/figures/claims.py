@@ -38,7 +38,7 @@ def judge(effects: Mapping[str, Effect], less: str, records: Sequence[str], unit
     """The rule. ``less`` says what in the test is less than the paper's; an empty text where nothing is."""
     above = [name for name, (_, low, _) in effects.items() if low > 0]
     state = "not" if not above else "reproduced" if len(above) == len(effects) and not less else "partly"
-    digits = 2 if unit == "dB" else 3
+    digits = {"dB": 2, "points": 1}.get(unit, 3)
     words = []
     for name, effect in effects.items():
         mean, low, high = (f"{value:+.{digits}f}".replace("-", "−") for value in effect)
