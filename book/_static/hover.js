@@ -30,6 +30,7 @@ function copy(element, base) {
   content.querySelectorAll("a").forEach((link) => link.replaceWith(...link.childNodes));
   content.querySelectorAll("img").forEach((image) => (image.src = new URL(image.getAttribute("src"), base)));
   [content, ...content.querySelectorAll("[id]")].forEach((part) => part.removeAttribute("id"));
+  content.removeAttribute("role"); // an item of a list, where there was one
   return content;
 }
 
