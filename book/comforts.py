@@ -66,7 +66,7 @@ def lighten(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
 
     And no Thebe anywhere: Jupyter Book brings it along unasked, twice, with the address of another machine in it.
     """
-    unused = ["thebe"]
+    unused = ["thebe", "THEBE"]
     if doctree and not any(doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))):
         unused += [app.config.mathjax_path, "MathJax"]
     for kind in ("script_files", "css_files"):
@@ -75,7 +75,7 @@ def lighten(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
 
 def _said(file: Any) -> str:
     """The name of a script or style sheet, or what a script without a name says."""
-    return f"{file.filename} {file.attributes.get('body', '')}".replace("THEBE", "thebe")
+    return f"{file.filename} {file.attributes.get('body', '')}"
 
 
 def name_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:

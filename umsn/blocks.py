@@ -37,7 +37,7 @@ class SharedSmoothing(nn.Module):
 def smooth_by_shifts(x: Tensor, weight: Tensor) -> Tensor:
     """What `SharedSmoothing` gives, as a sum of shifted copies: torch.compile makes one kernel of it.
 
-    On an H100 the gradients of a convolution by groups took a quarter of a training step.
+    On a card the gradients of a convolution by groups are slow.
     """
     taps, (height, width) = weight.shape[-1], x.shape[-2:]
     padded = F.pad(x, (taps // 2,) * 4)

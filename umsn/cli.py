@@ -102,11 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--from", dest="start", metavar="FILE", help="go on from exported weights, with stage umsn if none is named")
     add("--perceptual", action="store_true", help="add the loss of Eq. 5, with the package's face descriptor")
     add("--precision", default="auto", help="float32, bfloat16, or auto (default): bfloat16 where the hardware has it")
-    add(
-        "--compile",
-        action="store_true",
-        help="have torch compile the networks' blocks: a slow start, then faster",
-    )
+    add("--compile", action="store_true", help="have torch compile the networks' blocks: a slow start, then faster")
     add("--minutes", type=float, metavar="M", help="stop after so long, whatever the recipe says")
     add("--seed", type=int, default=0, help="of everything drawn (default: 0)")
     add("--device", default="auto", help="cpu, cuda, or auto (default)")

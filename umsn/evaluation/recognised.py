@@ -12,6 +12,7 @@ from torch import Tensor
 from umsn import blur, recognition, synthetic, weights
 from umsn.evaluation.command import UNSEEN, named_method
 from umsn.evaluation.intervals import summarise
+from umsn.evaluation.measures import SIGMA
 from umsn.evaluation.pictures import blurred_batches
 from umsn.faces import FaceSet
 from umsn.records import Timer, provenance
@@ -43,7 +44,7 @@ def recognised(people: int, *, sizes: Sequence[int] = (13, 19, 25)) -> dict[str,
         name: summarise(table, measures=kept).round(4).to_dict("records") for name, (table, kept) in tables.items()
     }
     about = provenance(
-        asked={"measure": "recognition", "people": people, "sizes": list(sizes)}, sigma=0.01, seed=0,
+        asked={"measure": "recognition", "people": people, "sizes": list(sizes)}, sigma=SIGMA, seed=0,
         source=f"{people} drawn people, {SHOTS} photographs each, {len(sizes)} kernels",
         weights={"umsn": weights.shipped().digest}, seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib,
     )  # fmt: skip
@@ -60,7 +61,7 @@ def _rows(drawn: FaceSet, sizes: Sequence[int]) -> pd.DataFrame:
     probes = FaceSet(drawn.names[::SHOTS], drawn.photos[::SHOTS], None, people)
     methods = {name: named_method(name) for name in METHODS}
     parts = [_told("clear", torch.arange(len(people)), [0] * len(people), clear, clear, people, *gallery)]
-    for some in blurred_batches(probes, blur.protocol_kernels(sizes, 1, 0), sigma=0.01, seed=0, batch=8):
+    for some in blurred_batches(probes, blur.protocol_kernels(sizes, 1, 0), sigma=SIGMA, seed=0, batch=8):
         which, how = torch.tensor(some.faces), [size for size, _ in some.kernels]
         for name, method in methods.items():
             seen = descriptor.embed(method(some.blurred).clamp(0, 1))

@@ -127,10 +127,8 @@ def _sure(folder: Path, table: str, said: str, less: str) -> Finding:
         return Finding("not yet", "no record; the page compares two drawn faces while it is made")
     record = read_json(folder / "confidences.json")
     effects = {row["measure"].removeprefix("C_"): (row["mean"], row["low"], row["high"]) for row in record[table]}
-    whole, paper = recipes.recipe(record["provenance"]["recipe"]).whole, recipes.PAPER.whole
-    share = whole.iterations * whole.batch / (paper.iterations * paper.batch)
-    less += f"; {whole.iterations:,} steps, {share:.1%} of the pictures that the paper's UMSN saw"
-    found = judge(effects, less, ["confidences"], "")
+    whole = recipes.recipe(record["provenance"]["recipe"]).whole
+    found = judge(effects, f"{less}; {_part(whole.iterations, whole.batch)}", ["confidences"], "")
     return found._replace(why=f"C, {said}: {found.why}")
 
 
@@ -171,9 +169,13 @@ def _equal(folder: Path) -> Mapping[str, Any]:
 
 def _share(folder: Path) -> str:
     """How much shorter than the paper's that training is."""
-    stage, paper = _equal(folder), recipes.PAPER.whole
-    share = stage["iterations"] * stage["batch"] / (paper.iterations * paper.batch)
-    return f"{stage['iterations']:,} steps, {share:.1%} of the pictures that the paper's UMSN saw"
+    return _part(*(_equal(folder)[name] for name in ("iterations", "batch")))
+
+
+def _part(iterations: int, batch: int) -> str:
+    paper = recipes.PAPER.whole
+    share = iterations * batch / (paper.iterations * paper.batch)
+    return f"{iterations:,} steps, {share:.1%} of the pictures that the paper's UMSN saw"
 
 
 def _rows(folder: Path, names: Sequence[str]) -> pd.DataFrame:
