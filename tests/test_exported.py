@@ -3,12 +3,14 @@
 import shutil
 from types import SimpleNamespace
 
+import onnx
 import pytest
 import torch
 from skimage.data import astronaut
 
 from umsn import blur, exported
-from umsn.exported import AGREES, SIDE, Exported, Fast, export
+from umsn.blocks import SharedSmoothing
+from umsn.exported import AGREES, SIDE, Exported, Fast, Walk, export
 from umsn.files import InputError
 from umsn.weights import shipped
 
@@ -34,6 +36,13 @@ def test_it_agrees_with_torch_on_the_trained_networks(folder):
     assert (restored - expected).abs().max() <= AGREES
     assert (masks - shipped().masks(pictures)).abs().max() <= AGREES
     assert (expected - pictures).abs().max() > 10 * AGREES  # or it would prove little
+
+
+def test_each_convolution_is_one_operator(folder):
+    """The smoothing filter too: what is made for a compiler would be slow here, and take minutes to export."""
+    kinds = [node.op_type for node in onnx.load(next(folder.iterdir())).graph.node]
+    layers = [m for m in Walk(shipped()).modules() if isinstance(m, torch.nn.Conv2d | SharedSmoothing)]
+    assert kinds.count("Conv") == len(layers)
 
 
 @pytest.mark.parametrize("count", [1, 3])

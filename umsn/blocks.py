@@ -28,7 +28,7 @@ class SharedSmoothing(nn.Module):
         self.weight = nn.Parameter(weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
             return smooth_by_shifts(x, self.weight)
         channels = x.shape[1]
         return F.conv2d(x, self.weight.expand(channels, -1, -1, -1), padding="same", groups=channels)
