@@ -1,6 +1,6 @@
-"""How much does a row of Table VI depend on its seed? Trains B-Net and UMSN under a short recipe with several seeds.
+"""How much does a row of Table VI depend on its seed? Trains every row under a short recipe with several seeds.
 
-    python benchmarks/seeds.py --recipe laptop --seeds 0 1 2 --keep FOLDER --json results/measured/seeds.json
+    python benchmarks/seeds.py --recipe seeds --seeds 0 1 2 3 --keep FOLDER --json results/measured/seeds.json
 
 Training faces, S-Net and the first-stage networks are the same for all seeds; what differs is how the rest of the
 weights begins, which kernels there are, and what is in a batch. Each network is measured on the same drawn people, whom
@@ -26,16 +26,19 @@ from umsn.records import provenance
 from umsn.source import drawn_faces, fingerprint
 
 AGAIN = "run the command; the faces are drawn, and nothing else is needed"
-ROWS, BEFORE = ("bnet", "umsn"), stages.UP_TO_UMSN[:-1]
+
+#: In the order of Table VI: each has one part more than the one before it.
+ROWS = ("bnet", "maps", "nrl", "umsn-plain", "umsn")
+BEFORE = stages.UP_TO_UMSN[:-1]
 
 
 def trained(first: stages.Run, seed: int, faces: FaceSet, test: FaceSet, window: Window) -> tuple[pd.DataFrame, float]:
-    """Mean PSNR and SSIM of B-Net and of UMSN, trained with one seed; the seconds that their training took."""
+    """Mean PSNR and SSIM of every row, trained with one seed; the seconds that their training took."""
     run = replace(first, folder=first.folder.parent / f"{seed}", seed=seed)
     for stage in BEFORE:
         with whole(run.checkpoint(stage)) as beside:
             shutil.copyfile(first.checkpoint(stage), beside)
-    seconds = _seconds(stages.train(run, faces, stages=ROWS, say=None))
+    seconds = _seconds(stages.train(run, faces, stages=ROWS, say=print))
     kept = run.folder / f"means-{len(test)}.csv"
     if not kept.exists():
         with whole(kept) as beside:
@@ -59,16 +62,20 @@ def _seconds(histories: dict[str, list[dict[str, float]]]) -> float:
     return sum(steps[-1]["seconds"] for steps in histories.values())
 
 
-def over_seeds(gains: pd.Series) -> dict[str, float]:
-    """Mean and 95% interval (Student's t) of what UMSN gains over B-Net, a number a seed."""
-    low, high = stats.t.interval(0.95, len(gains) - 1, gains.mean(), stats.sem(gains))
-    return {"mean": gains.mean(), "low": low, "high": high, "seeds": len(gains)}
+def over_seeds(differences: pd.DataFrame) -> list[dict[str, str | float]]:
+    """Mean and 95% interval (Student's t) of each column, a number a seed."""
+    found = []
+    for name, values in differences.items():
+        low, high = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
+        rounded = {"mean": round(float(values.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
+        found.append({"method": name, **rounded, "seeds": len(values)})
+    return found
 
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--recipe", default="laptop")
-    words.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    words.add_argument("--recipe", default="seeds")
+    words.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
     words.add_argument("--test", type=int, default=12, metavar="N", help="drawn people to measure on")
     words.add_argument("--keep", type=Path, required=True, metavar="FOLDER", help="where trainings are kept")
     words.add_argument("--json", type=Path, required=True)
@@ -76,21 +83,25 @@ def main() -> None:
     chosen, (test, window) = recipe(options.recipe), walk.unseen(options.test, 0)
     faces, found = drawn_faces(chosen.faces, options.keep / "faces", seed=0, margin=0), []
     first = stages.Run(options.keep / "first", chosen, 0)
-    seconds = _seconds(stages.train(first, faces, stages=BEFORE, say=None))
+    seconds = _seconds(stages.train(first, faces, stages=BEFORE))
     for seed in options.seeds:
         means, taken = trained(first, seed, faces, test, window)
         seconds += taken
         found.append(means)
         print(means.to_string(), flush=True)
     rows = pd.concat(found, ignore_index=True)
-    wide = rows.pivot(index="seed", columns="method", values="psnr")
-    gain = {name: round(float(value), 4) for name, value in over_seeds(wide["umsn"] - wide["bnet"]).items()}
+    wide = rows.pivot(index="seed", columns="method", values="psnr")[list(ROWS)]
+    over, before = wide.sub(wide["bnet"], axis=0), wide.diff(axis=1)
     about = provenance(
         recipe=chosen.name, seeds=options.seeds, source=f"{len(faces)} drawn faces, measured on {len(test)} others",
         data=fingerprint(faces), again=AGAIN, seconds=round(seconds, 1),
     )  # fmt: skip
-    write_json(options.json, {"provenance": about, "gain, dB": gain, "means": rows.round(4).to_dict("records")})
-    print(gain)
+    tables = {
+        "over B-Net, dB": over_seeds(over[list(ROWS[1:])]),
+        "over the row before, dB": over_seeds(before[list(ROWS[1:])]),
+    }
+    write_json(options.json, {"provenance": about, **tables, "means": rows.round(4).to_dict("records")})
+    print(*tables["over the row before, dB"], sep="\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 `paper` is the paper's own; `gpu` fits it into an evening on one card; `gpu-short`, minutes of one, made the weights in
 the package; `cpu` takes hours of two cores, and `cpu-2` can go on from what it made; `laptop` is the default of the
-notebooks, minutes on two cores; `smoke` only shows that all parts fit.
+notebooks, minutes on two cores; `seeds` trains the rows of Table VI some minutes each, several times over; `smoke` only
+shows that all parts fit.
 """
 
 from __future__ import annotations
@@ -89,6 +90,11 @@ CPU = Recipe(
 #: As kernels measured from real cameras differ: hands that are calmer, and hands that tremble more.
 REAL_SHAKES = {"kernels": 20_000, "anxiety": (0.0005, 0.02)}
 
+LAPTOP = _short(
+    "laptop", (120, 120, 40, 80), 4, 2e-3,
+    width=32, parsing_widths=(12, 24, 48, 64), crop=96, faces=240, kernels=1_000, test_faces=6, test_kernels=1,
+)  # fmt: skip
+
 RECIPES = {
     "paper": PAPER,
     "gpu": _short("gpu", (20_000, 10_000, 5_000, 100_000), 16, 4e-4, faces=10_000, anxiety=REAL_SHAKES["anxiety"]),
@@ -104,9 +110,12 @@ RECIPES = {
         faces=5_400,
         **REAL_SHAKES,
     ),
-    "laptop": _short(
-        "laptop", (120, 120, 40, 80), 4, 2e-3,
-        width=32, parsing_widths=(12, 24, 48, 64), crop=96, faces=240, kernels=1_000, test_faces=6, test_kernels=1,
+    "laptop": LAPTOP,
+    "seeds": replace(
+        LAPTOP, name="seeds",
+        parse_clean=replace(LAPTOP.parse_clean, iterations=240),
+        parse_blurry=replace(LAPTOP.parse_blurry, iterations=240),
+        stream=replace(LAPTOP.stream, iterations=80), whole=replace(LAPTOP.whole, iterations=250),
     ),
     "smoke": _short(
         "smoke", (3, 3, 2, 3), 2,
