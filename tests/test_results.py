@@ -12,8 +12,9 @@ import torch
 
 from umsn import cli, evaluation, places, weights
 from umsn.evaluation import measures
+from umsn.evaluation.readings import readings
 from umsn.evaluation.recognised import recognised
-from umsn.faces import FaceSet
+from umsn.faces import CLASSES, FaceSet
 from umsn.figures import claims, results, tables
 from umsn.files import InputError, read_json, write_json
 
@@ -175,6 +176,16 @@ def test_the_weights_of_the_last_time_are_those_of_the_package():
     last = weights.load(places.path_of(f"results/weights/{measures.SNAPSHOTS[-1]}.safetensors"))[0]
     for name, tensor in weights.shipped().network.state_dict().items():
         assert torch.equal(last[f"network.{name}"], tensor)
+
+
+def test_other_readings_are_held_against_ours():
+    """A picture that ends in black loses most; cutting to what a picture can be only helps."""
+    record = readings(2, sizes=(17, 25))
+    change = {row["method"]: row["mean"] for row in record["changed"]}
+    assert change["zeros beyond the border"] < min(change["mirrored at the border"], -1)
+    assert change["not cut to [0, 1]"] <= 0
+    assert [row["measure"] for row in record["losses"]] == list(CLASSES)
+    assert all(row["low"] <= row["mean"] <= row["high"] for rows in ("changed", "losses") for row in record[rows])
 
 
 def test_recognition_compares_restored_with_blurred_probes():

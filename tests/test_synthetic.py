@@ -159,8 +159,10 @@ def test_overrides_do_what_they_say():
     )
     assert pixels(draw(2, 0, seed=SEED, occlusion="sunglasses", **plain), "left eye", "right eye") < 5
     lower = "upper lip", "lower lip", "skin", "nose"
-    assert pixels(draw(2, 0, seed=SEED, occlusion="hand", **plain), *lower) < 0.95 * pixels(face, *lower)
-    assert draw(2, 0, seed=SEED, light="low", **plain).photo.mean() < 0.7 * face.photo.mean()
+    low, high = (draw(2, 0, seed=SEED, occlusion="hand", hand_raised=by, **plain) for by in (0.0, 0.5))
+    assert pixels(high, *lower) < pixels(low, *lower) < 0.95 * pixels(face, *lower)
+    dusk, night = (draw(2, 0, seed=SEED, darkness=by, **plain).photo.mean() for by in (0.5, 1.0))
+    assert night < 0.8 * dusk < 0.8**2 * face.photo.mean()
     columns = torch.arange(128.0)
 
     def nose(yaw):
@@ -176,7 +178,7 @@ def test_overrides_do_what_they_say():
         {"pose": 3},
         {"expression": "angry"},
         {"occlusion": "scarf"},
-        {"light": "neon"},
+        {"darkness": 2.0},
         {"background": "sea"},
         {"size": 8},
         {"margin": -1},

@@ -39,8 +39,8 @@ STRANGERS = {"count": 1000, "seed": 2026, "size": 64, "margin": 0, "shots_per_id
 
 #: How the same people are drawn, the plain way first.
 CONDITIONS = {
-    "as drawn": {"occlusion": None, "light": "day"}, "hand": {"occlusion": "hand"},
-    "sunglasses": {"occlusion": "sunglasses"}, "low light": {"light": "low"},
+    "as drawn": {"occlusion": None}, "hand": {"occlusion": "hand"},
+    "sunglasses": {"occlusion": "sunglasses"}, "low light": {"darkness": 1.0},
 }  # fmt: skip
 
 #: The package's UMSN and its confidence network after 3%, 50% and all of their training, as in Table VII.

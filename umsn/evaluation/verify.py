@@ -13,6 +13,7 @@ from umsn.evaluation import measures
 from umsn.evaluation.command import from_record, run
 from umsn.evaluation.intervals import measured_columns, summarise
 from umsn.evaluation.protocol import Progress
+from umsn.evaluation.readings import readings
 from umsn.evaluation.recognised import recognised
 from umsn.files import InputError, read_json
 
@@ -22,7 +23,7 @@ ROW = ["method", "face", "size", "kernel"]  #: what names a row
 OTHERS: dict[str, Callable[..., dict[str, Any]]] = {
     "masks": measures.masks, "descriptor": measures.descriptor, "conditions": measures.conditions,
     "astronaut": measures.astronaut, "confidences": measures.confidences,
-    "recognition": recognised,
+    "recognition": recognised, "readings": readings,
 }  # fmt: skip
 
 #: How far a number without an interval may be from the record's, on a machine that rounds differently.

@@ -94,6 +94,13 @@ def interval(mean: float, low: float, high: float) -> str:
     return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
+def signed(differences: pd.DataFrame, digits: int = 2) -> list[str]:
+    """Differences and their intervals in words, from columns mean, low and high: "+0.43 (−0.05 to +0.91)"."""
+    rows = differences[["mean", "low", "high"]].to_numpy(float)
+    words = [[f"{value:+.{digits}f}".replace("-", "−") for value in row] for row in rows]
+    return [f"{mean} ({low} to {high})" for mean, low, high in words]
+
+
 def schedules(recipes: Mapping[str, Recipe]) -> pd.DataFrame:
     """How long and how fast each stage learns under each recipe: "iterations x batch at rate, decay"."""
     table = {

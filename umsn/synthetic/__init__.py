@@ -31,7 +31,7 @@ def draw(identity: int, shot: int, *, seed: int, size: int = 128, margin: int = 
 
     ``size`` pixels frame the face as the paper's test sets do; ``margin`` adds pixels around it at the same scale. The
     same arguments give the same bytes. ``overrides`` replace fields of ``Shot``: ``yaw``, ``pitch``, ``expression``,
-    ``occlusion`` ("hand" or "sunglasses"), ``light`` ("low"), ``background`` and others. Raises InputError for an
+    ``occlusion`` ("hand" or "sunglasses"), ``darkness`` (0 .. 1), ``background`` and others. Raises InputError for an
     unknown or impossible one.
     """
     photo, labels = _bytes((identity, shot, seed, size, margin, overrides))

@@ -55,14 +55,14 @@ def add_hand(who: Identity, shot: Shot, on: Canvas) -> None:
     rng = stream(shot.seed, 41)
     x, y = on.rays
     side = float(rng.choice([-1, 1]))
-    base = np.array([side * rng.uniform(0.7, 1.0), 2.2])
-    goal = np.array([side * rng.uniform(-0.1, 0.45), rng.uniform(0.55, 0.95)])
+    base = np.array([side * rng.uniform(0.7, 1.0), 2.2 - shot.hand_raised])
+    goal = np.array([side * rng.uniform(-0.1, 0.45), rng.uniform(0.55, 0.95) - shot.hand_raised])
     along = (goal - base) / np.hypot(*(goal - base))
     across = np.array([-along[1], along[0]])
     up = np.zeros(x.shape, np.float32)
     normal = np.zeros((3, *x.shape), np.float32)
     paler = np.zeros(x.shape, np.float32)
-    bars = [(base - along * 0.5, base + along * 0.45, 0.56, 0.52)]
+    bars = [(base - along * (0.5 + max(shot.hand_raised, 0)), base + along * 0.45, 0.56, 0.52)]
     for k in range(4):
         tip = goal + across * (k - 1.5) * 0.27 - along * abs(k - 1.3) * 0.18
         bars.append((base + across * (k - 1.5) * 0.27, tip, 0.155, 0.12))

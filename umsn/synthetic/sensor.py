@@ -20,8 +20,7 @@ def developed(shot: Shot, picture: Array, margin: int) -> Array:
     middle = slice(margin + (side - 2 * margin) // 4, side - margin - (side - 2 * margin) // 4)
     metered = (0.30 / max(float(photo[:, middle, middle].mean()), 0.02)) ** 0.3  # a camera half corrects what it sees
     photo *= np.float32(0.90 * 2.0 ** (0.28 * shot.exposure) * metered)
-    if shot.light == "low":
-        photo *= rgb(0.16, 0.13, 0.11)[:, :, None]
+    photo *= rgb(0.16, 0.13, 0.11)[:, :, None] ** np.float32(shot.darkness)
     photo = photo / (1 + np.maximum(photo - 0.6, 0) * 0.7)
     photo = np.clip(photo, 0, 1) ** np.float32(1 / 2.2)
     photo += 0.30 * (photo - 0.47) * (1 - np.abs(2 * photo - 1))
@@ -30,7 +29,7 @@ def developed(shot: Shot, picture: Array, margin: int) -> Array:
     grain[:, window, window] = stream(shot.seed, 6).standard_normal(
         (3, side - 2 * margin, side - 2 * margin), dtype=np.float32
     )
-    photo += grain * np.float32(shot.noise * (3 if shot.light == "low" else 1))
+    photo += grain * np.float32(shot.noise * 3**shot.darkness)
     return np.clip(photo, 0, 1)
 
 

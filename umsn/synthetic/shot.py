@@ -12,7 +12,6 @@ from umsn.synthetic.identity import stream
 
 EXPRESSIONS = ("neutral", "smile", "open", "blink")
 OCCLUSIONS = (None, "hand", "sunglasses")
-LIGHTS = ("day", "low")
 BACKGROUNDS = ("photograph", "blurred", "gradient", "plain")
 
 
@@ -39,8 +38,9 @@ class Shot:
     shift: tuple[float, float]  #: pixels
     scale: float  #: 1 frames the face as the data sets do
     cloth: tuple[float, float, float]
-    light: str = "day"
+    darkness: float = 0.0  #: 0 day .. 1 low light, nearly three stops less and three times the noise
     occlusion: str | None = None
+    hand_raised: float = 0.0  #: how much higher than usual an occluding hand is, in units of half a face's width
     background: str = "photograph"
     expression: str = "neutral"
 
@@ -61,11 +61,12 @@ def shot_of(identity: int, shot: int, seed: int, overrides: dict[str, Any]) -> S
     for name, choices in (
         ("expression", EXPRESSIONS),
         ("occlusion", OCCLUSIONS),
-        ("light", LIGHTS),
         ("background", BACKGROUNDS),
     ):
         if name in overrides and overrides[name] not in choices:
             raise InputError(f"{name}={overrides[name]!r}: expected one of {', '.join(map(str, choices))}")
+    if not 0 <= overrides.get("darkness", 0) <= 1:
+        raise InputError(f"darkness={overrides['darkness']!r}: 0 (day) to 1 (low light) expected")
     rng = stream(seed, 2, identity, shot)
     normal = lambda spread=1.0: float(np.clip(rng.standard_normal(), -2.5, 2.5)) * spread  # noqa: E731
     expression = overrides.get("expression", str(rng.choice(EXPRESSIONS, p=[0.36, 0.50, 0.11, 0.03])))
