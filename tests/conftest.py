@@ -78,15 +78,22 @@ def html(home, copy, executed):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """Chromium with a camera that films a pattern, or a skip that says there is none."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+def chromium() -> str:
+    """Where Chromium is, or a skip that says there is none."""
+    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    program = next(filter(None, found), None)
     if program is None:
         pytest.skip("no Chromium on this machine: pages were built but not opened")
+    return program
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """Chromium with a camera that films a pattern, or a skip that says there is none."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", *CAMERA])
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *CAMERA])
         yield opened
         opened.close()
 

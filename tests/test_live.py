@@ -17,8 +17,7 @@ from umsn.interactive import LIMIT, shake
 from umsn.metrics import psnr
 from umsn.weights import shipped
 
-ALLOWED = "THEBE_JS_URL"  # see test_book.py
-HEAVY = (".wasm", ".onnx", "kernels.bin", "ort.wasm")
+HEAVY = (".wasm", ".onnx", "kernels.bin", "ort.wasm.min.js", "ort.webgpu.min.js")
 #: Away from the line at the bottom, which stays in sight.
 CENTRE = "(element) => element.scrollIntoView({block: 'center', behavior: 'instant'})"
 REMEMBER = """() => {
@@ -58,9 +57,9 @@ class Panel:
         page.goto(f"{site}book/live.html", wait_until="networkidle")
         page.evaluate(REMEMBER)
 
-    def start(self):
-        self.page.click("#live-start")
-        self.page.wait_for_function("window.results.length > 0", timeout=120_000)
+    def start(self, button="#live-start", seconds=120):
+        self.page.click(button)
+        self.page.wait_for_function("window.results.length > 0", timeout=1000 * seconds)
 
     def after(self, act):
         """Do something, wait for the result of it, and return its numbers as tensors."""
@@ -435,6 +434,31 @@ def test_what_cannot_be_used_is_said_in_words(panel, tmp_path):
     panel.page.wait_for_function("document.getElementById('live-status').textContent.includes('no picture')")
 
 
+#: A graphics card that the processor plays. The page would leave it aside, for it is slow: it has to hide what it is.
+PLAYED = ("--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader")
+DISGUISED = "Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false })"
+
+
+def test_a_graphics_card_computes_the_same(browser, chromium, site, fed):
+    with browser.browser_type.launch(executable_path=chromium, args=["--no-sandbox", *PLAYED]) as other:
+        page = other.new_page()
+        page.add_init_script(DISGUISED)
+        on_card = Panel(page, site)
+        if not page.evaluate("navigator.gpu?.requestAdapter().then((card) => Boolean(card))"):
+            pytest.skip("this Chromium plays no graphics card: the page was not tried with one")
+        on_card.start("#live-start-card", seconds=600)
+        assert [url for url in on_card.requests if url.endswith("asyncify.wasm")]
+        assert on_card.errors == []
+        found = on_card.last()
+    restored, masks = Exported(fed.folder / "model.onnx")(found.blurred)
+    assert (found.restored - restored).abs().max() <= AGREES
+    assert (found.masks - masks).abs().max() <= AGREES
+
+
+def test_without_a_graphics_card_none_is_offered(panel):
+    assert panel.page.locator("#live-start-card").is_hidden()
+
+
 def test_networks_that_do_not_come_are_said_in_words_and_asked_for_again(browser, site):
     page = browser.new_page()
     page.route("**/model.onnx", lambda route: route.abort())
@@ -450,6 +474,6 @@ def test_networks_that_do_not_come_are_said_in_words_and_asked_for_again(browser
 
 def test_nothing_left_this_machine_and_nothing_was_wrong(panel, site):
     assert [url for url in panel.requests if not url.startswith((site, "data:", "blob:"))] == []
-    assert [line for line in panel.errors if ALLOWED not in line] == []
+    assert panel.errors == []
     assert not [url for url in panel.before if url.endswith(HEAVY)]
     assert [url for url in panel.requests if url.endswith(".onnx")]

@@ -1,6 +1,6 @@
 /* Blurs a face and runs S-Net and UMSN on it, beside the page, so that the page answers all the while.
 
-in:   {load: {model, runtime, loader, wasm}}                       addresses
+in:   {load: {model, runtime, loader, wasm, provider}}            addresses, and who computes
       {run: true, picture, side, margin, kernel, size, sigma}    kernel null: the picture is blurred already
 out:  {fetched: bytes} while loading, {prepares: true}, {ready: true}
       {done: true, sharp, blurred, restored, masks, psnr: {blurred, restored} or null}
@@ -28,14 +28,14 @@ async function bytes(address) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
-async function load({ model, runtime, loader, wasm }) {
+async function load({ model, runtime, loader, wasm, provider }) {
   const [program, network, code] = await Promise.all([bytes(wasm), bytes(model), import(runtime)]);
   ort = code;
   ort.env.wasm.numThreads = 1; // more need headers that plain file servers do not send
   ort.env.wasm.wasmBinary = program;
   ort.env.wasm.wasmPaths = { mjs: loader };
   postMessage({ prepares: true });
-  session = await ort.InferenceSession.create(network, { executionProviders: ["wasm"] });
+  session = await ort.InferenceSession.create(network, { executionProviders: [provider] });
   postMessage({ ready: true });
 }
 

@@ -11,11 +11,18 @@ const address = (path) => new URL(path, import.meta.url).href;
 const root = document.getElementById("live");
 const PIXELS = 4; // on the screen for one of the kernel
 
+/* By the name of the button that starts it: who computes, and with which program. */
+const RUNTIMES = {
+  start: { provider: "wasm", runtime: "ort.wasm.min.js", program: "ort-wasm-simd-threaded" },
+  "start-card": { provider: "webgpu", runtime: "ort.webgpu.min.js", program: "ort-wasm-simd-threaded.asyncify" },
+};
+
 let manifest, kernels, worker, own;
 let started; // when the button was pressed, or a control let go
 let face = null; // {picture, blurred}: planar RGB with its margin, and whether it is blurred already
 let path = null; // a kernel drawn by hand: [row, column] points
 let busy = false;
+let onCard = false; // whether the graphics card computes
 let waiting = false; // something changed while the worker was busy
 let sent = {}; // what the worker was asked, beside the picture
 let loaded = () => {}; // called when the networks are there
@@ -152,16 +159,18 @@ function answered({ data }) {
 function failed(words) {
   [busy, started] = [false, undefined];
   root.dataset.state = "failed";
-  say(`That did not work: ${words}.`, true);
+  const advice = onCard ? " Without the graphics card it may: load this page anew." : "";
+  say(`That did not work: ${words}.${advice}`, true);
   if (!element("panel").hidden) return;
   worker?.terminate();
-  element("start").disabled = false;
+  for (const button of Object.keys(RUNTIMES)) element(button).disabled = false;
 }
 
-async function start() {
+async function start({ provider, runtime, program }) {
   started = performance.now();
+  onCard = provider === "webgpu";
   root.dataset.state = "loading";
-  element("start").disabled = true;
+  for (const button of Object.keys(RUNTIMES)) element(button).disabled = true;
   say("Fetching the networks …");
   try {
     worker = new Worker(address("live-worker.js"), { type: "module" });
@@ -171,9 +180,10 @@ async function start() {
     worker.postMessage({
       load: {
         model: address(`live/${manifest.model.file}`),
-        runtime: address("vendor/ort.wasm.min.js"),
-        loader: address("vendor/ort-wasm-simd-threaded.js"),
-        wasm: address("vendor/ort-wasm-simd-threaded.wasm"),
+        provider,
+        runtime: address(`vendor/${runtime}`),
+        loader: address(`vendor/${program}.js`),
+        wasm: address(`vendor/${program}.wasm`),
       },
     });
     const [numbers, ...faces] = await Promise.all([
@@ -203,7 +213,7 @@ async function open(blobs) {
     }
   }
   own = photograph({ ...manifest.picture, say, changed: chooseOwn });
-  element("start").hidden = true;
+  for (const button of Object.keys(RUNTIMES)) element(button).hidden = true;
   element("panel").hidden = false;
   const first = element("faces").querySelector("input");
   first.focus({ preventScroll: true });
@@ -295,13 +305,15 @@ async function offer() {
   element("shape").max = manifest.kernels.shapes;
   element("noise").value = manifest.sigma;
   element("start").hidden = false;
-  element("start").addEventListener("click", start);
+  for (const [button, what] of Object.entries(RUNTIMES)) element(button).addEventListener("click", () => start(what));
   element("shape").addEventListener("change", () => (path = null));
   for (const name of ["size", "shape", "noise"]) element(name).addEventListener("change", ask);
   const wipe = () => (element("wipe-before").style.clipPath = `inset(0 ${100 - element("wipe").value}% 0 0)`);
   element("wipe").addEventListener("input", wipe);
   wipe();
   drawing();
+  const card = await navigator.gpu?.requestAdapter(); // one that the processor plays would be slower than the processor
+  if (card && !card.info?.isFallbackAdapter && !root.dataset.state) element("start-card").hidden = false;
 }
 
 offer();
