@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         "umsn evaluate --method blurred,umsn --faces 100 --json rows.json",
     )  # fmt: skip
     add(
-        "--method", default="umsn", help="blurred, krishnan, bnet, maps, nrl, umsn; several with commas (default: umsn)"
+        "--method",
+        default="umsn",
+        help="blurred, krishnan, xu, bnet, maps, nrl, umsn; several with commas (default: umsn)",
     )
     add("--faces", default="20", metavar="FOLDER|N", help="a folder of sharp faces, or how many to draw (default: 20)")
     _add_layout(add)

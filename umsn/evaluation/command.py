@@ -20,7 +20,11 @@ from umsn.records import Timer, provenance
 from umsn.weights import Pipeline, pipeline, shipped
 
 #: Methods that need no weights: the input as it is, and rivals of Table III.
-UNTRAINED: Mapping[str, Method] = {"blurred": lambda blurred: blurred, "krishnan": rivals.deblur}
+UNTRAINED: Mapping[str, Method] = {
+    "blurred": lambda blurred: blurred,
+    "krishnan": rivals.normalised_sparsity.deblur,
+    "xu": rivals.unnatural_sparsity.deblur,
+}
 
 #: People whom `run` draws are numbered from here, far above those whom training draws.
 UNSEEN = 1_000_000
@@ -47,7 +51,7 @@ def run(
 ) -> dict[str, Any]:
     """`umsn evaluate`: what the command line asks for -> {"provenance", "summary", "rows"}, as JSON holds it.
 
-    ``method``: one or several of blurred, krishnan, bnet, maps, nrl, umsn, with commas. ``faces``: a folder in
+    ``method``: one or several of blurred, krishnan, xu, bnet, maps, nrl, umsn, with commas. ``faces``: a folder in
     ``layout``, or a number of people to draw, whom no training drew. ``layout`` pairs: pictures that somebody else
     blurred (*_gt and *_blur), where sizes, kernels and noise say nothing. ``weights``: a file exported by umsn, not the
     package's. ``fast``: by ONNX Runtime, on the CPU. Raises InputError.

@@ -21,7 +21,7 @@ from umsn.records import machine
 METHODS = {
     "blurred": "Blurred images", "bnet": "B-Net", "maps": "+ semantic maps", "nrl": "+ nested residuals",
     "umsn-plain": "UMSN without L_c", "umsn": "UMSN",
-    "krishnan": "Krishnan et al. (CVPR 2011)",
+    "krishnan": "Krishnan et al. (CVPR 2011)", "xu": "Xu et al. (CVPR 2013)",
 }  # fmt: skip
 MEASURES = {"psnr": "PSNR", "ssim_volumetric": "SSIM", "f_score": "F-score", "d_vgg": "d_VGG"}
 

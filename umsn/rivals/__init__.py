@@ -1,6 +1,7 @@
-"""Other people's methods of Table III, written anew from their papers: `normalised_sparsity`."""
+"""Other people's methods of Table III, written anew from their papers: `normalised_sparsity`, `unnatural_sparsity`."""
 
+from umsn.rivals import normalised_sparsity, unnatural_sparsity
 from umsn.rivals.nonblind import deconvolve
-from umsn.rivals.normalised_sparsity import LARGEST, deblur, estimate_kernel
+from umsn.rivals.scales import LARGEST
 
-__all__ = ["LARGEST", "deblur", "deconvolve", "estimate_kernel"]
+__all__ = ["LARGEST", "deconvolve", "normalised_sparsity", "unnatural_sparsity"]

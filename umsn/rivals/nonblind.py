@@ -28,15 +28,15 @@ def deconvolve(blurred: Tensor, kernels: Tensor, *, weight: float = WEIGHT) -> T
     size, shape = kernels.shape[-1], blurred.shape[-2:]
     if kernels.dim() != 3 or len(kernels) != len(blurred) or size % 2 == 0 or size > min(shape):
         raise ValueError(f"kernels {tuple(kernels.shape)} for pictures {tuple(blurred.shape)}; odd and smaller, please")
-    padded, inside = _padded(blurred, size)
-    sides = padded.shape[-2:]
-    blur = torch.fft.rfft2(_centred(kernels, sides))[:, None]
-    slopes = [torch.fft.rfft2(padded.new_tensor(d), s=sides) for d in ([[1.0, -1.0]], [[1.0], [-1.0]])]
+    wide, inside = padded(blurred, size)
+    sides = wide.shape[-2:]
+    blur = torch.fft.rfft2(centred(kernels, sides))[:, None]
+    slopes = [torch.fft.rfft2(wide.new_tensor(d), s=sides) for d in ([[1.0, -1.0]], [[1.0], [-1.0]])]
     power = sum(slope.abs().square() for slope in slopes)
-    sharp = padded.clone()
+    sharp = wide.clone()
     for beta in BETAS:
         transformed = torch.fft.rfft2(sharp)
-        y = torch.where(inside, padded, torch.fft.irfft2(transformed * blur, s=sides))
+        y = torch.where(inside, wide, torch.fft.irfft2(transformed * blur, s=sides))
         right = blur.conj() * torch.fft.rfft2(y) * (weight / beta)
         for slope in slopes:
             w = _shrink(torch.fft.irfft2(transformed * slope, s=sides), beta)
@@ -58,7 +58,7 @@ def _shrink(slopes: Tensor, beta: float, steps: int = 4) -> Tensor:
     return torch.where(better, w, 0) * slopes.sign()
 
 
-def _padded(image: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def padded(image: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """On a periodic grid, its last rows and columns repeated and fading into the mean; and where the picture is."""
     height, width = image.shape[-2:]
     reach = size - 1
@@ -73,7 +73,7 @@ def _padded(image: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return fade * padded + (1 - fade) * mean, inside > 0
 
 
-def _centred(kernels: Tensor, sides: tuple[int, int]) -> Tensor:
+def centred(kernels: Tensor, sides: tuple[int, int]) -> Tensor:
     """Kernels (B, k, k) on the grid with their middle at its first pixel."""
     size = kernels.shape[-1]
     placed = F.pad(kernels, (0, sides[1] - size, 0, sides[0] - size))

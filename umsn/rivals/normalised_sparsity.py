@@ -15,16 +15,13 @@ record measures, never on photographs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from umsn.rivals import spectra
+from umsn.rivals import scales, spectra
 from umsn.rivals.nonblind import deconvolve
+from umsn.rivals.scales import LARGEST
 
-LARGEST = 27  #: the largest kernel of the protocol (Sec. IV)
 TURNS, OUTER, INNER = 21, 2, 2  #: of x and k at a scale; of ||x||_2 within x; of ISTA within that
 WEIGHT = 15.0  #: lambda; larger ones end in a kernel of one pixel, smaller ones in a filled box
 KERNEL_WEIGHT = 1.0  #: psi over lambda, times the number of the kernel's pixels, over the energy of x
@@ -41,35 +38,15 @@ def deblur(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
 
 def estimate_kernel(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
     """The kernels (B, largest, largest) of blurred pictures (B, 3, H, W): none negative, sum 1, mass in the middle."""
-    if blurred.dim() != 4 or blurred.shape[1] != 3 or not blurred.is_floating_point():
-        raise ValueError(f"pictures {tuple(blurred.shape)}, {blurred.dtype}; expected floating (B, 3, H, W)")
-    if largest % 2 == 0 or not 3 <= largest <= min(blurred.shape[-2:]) // 2:
-        raise ValueError(f"largest {largest} for {tuple(blurred.shape)}: expected odd, 3 to half of the picture")
-    grey, scene = blurred.mean(1, keepdim=True), None
+    grey, scene = scales.checked(blurred, largest).mean(1, keepdim=True), None
     kernel = F.pad(grey.new_full((len(grey), 1, 1, 2), 0.5), (0, 1, 1, 1))
-    for size in sizes(largest):
-        y = gradients(_resized(grey, size / largest))
-        kernel = _unit(F.interpolate(kernel, size=(size, size), mode="bilinear", align_corners=False))
+    for size in scales.sizes(largest):
+        y = scales.gradients(scales.resized(grey, size / largest))
+        kernel = scales.unit(F.interpolate(kernel, size=(size, size), mode="bilinear", align_corners=False))
         scene = _scene(scene, y, size)
         scene, kernel = _alternate(y, scene, kernel)
-        kernel, scene = _recentred(_unit(kernel, FAINT), scene)
+        kernel, scene = scales.recentred(scales.unit(kernel, FAINT), scene)
     return kernel[:, 0]
-
-
-def sizes(largest: int) -> list[int]:
-    """Odd kernel sizes from 3 to ``largest``, each about the square root of 2 of the one before."""
-    found = [largest]
-    while found[0] > 3:
-        smaller = int(found[0] / 2**0.5)
-        found.insert(0, max(3, smaller - 1 + smaller % 2))
-    return found
-
-
-def gradients(grey: Tensor) -> Tensor:
-    """Differences across and down: (B, 1, H, W) -> (B, 2, H - 1, W - 1)."""
-    across = grey[..., :-1, 1:] - grey[..., :-1, :-1]
-    down = grey[..., 1:, :-1] - grey[..., :-1, :-1]
-    return torch.cat([across, down], 1)
 
 
 def _alternate(y: Tensor, scene: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,53 +87,7 @@ def _fit(y: Tensor, scene: Tensor, kernel: Tensor, steps: int = 8) -> Tensor:
     def normal(k: Tensor) -> Tensor:
         return back(spectra.photograph(x * spectra.spectrum(k, sides), sides, size, shape)) + weights * k
 
-    return _unit(_conjugate(normal, back(y), kernel, steps))
-
-
-def _conjugate(normal: Callable[[Tensor], Tensor], right: Tensor, start: Tensor, steps: int) -> Tensor:
-    """A few conjugate gradients towards normal(k) = right."""
-    found, residual = start, right - normal(start)
-    direction, size = residual, residual.square().sum((1, 2, 3), keepdim=True)
-    for _ in range(steps):
-        turned = normal(direction)
-        step = size / (direction * turned).sum((1, 2, 3), keepdim=True).clamp_min(1e-20)
-        found, residual = found + step * direction, residual - step * turned
-        before, size = size, residual.square().sum((1, 2, 3), keepdim=True)
-        direction = residual + size / before.clamp_min(1e-20) * direction
-    return found
-
-
-def _unit(kernel: Tensor, faint: float = 0.0) -> Tensor:
-    """Negative and faint values to zero, sum 1; a single pixel where nothing is left."""
-    kernel = kernel.clamp_min(0)
-    kernel = torch.where(kernel < faint * kernel.amax((-2, -1), keepdim=True), 0, kernel)
-    total, size = kernel.sum((-2, -1), keepdim=True), kernel.shape[-1]
-    pixel = F.pad(kernel.new_ones(1, 1, 1, 1), (size // 2,) * 4)
-    return torch.where(total > 1e-8, kernel / total.clamp_min(1e-8), pixel)
-
-
-def _recentred(kernel: Tensor, scene: Tensor) -> tuple[Tensor, Tensor]:
-    """Move the kernels' mass to the middle, by whole pixels, and the scenes the other way."""
-    size = kernel.shape[-1]
-    place = torch.arange(size, device=kernel.device) - size // 2
-    rows, columns = ((kernel.sum(axis)[:, 0] * place).sum(-1).round().int().tolist() for axis in (-1, -2))
-    moved = [
-        (_shifted(k, -row, -column), _shifted(x, row, column))
-        for k, x, row, column in zip(kernel, scene, rows, columns, strict=True)
-    ]
-    kernels, scenes = zip(*moved, strict=True)
-    return _unit(torch.stack(kernels)), torch.stack(scenes)
-
-
-def _shifted(image: Tensor, rows: int, columns: int) -> Tensor:
-    """Moved down and to the right; what leaves is lost, zeros come in."""
-    return F.pad(image, (columns, -columns, rows, -rows))
-
-
-def _resized(image: Tensor, scale: float) -> Tensor:
-    """Smaller by ``scale``, without aliasing."""
-    shape = [max(8, round(side * scale)) for side in image.shape[-2:]]
-    return F.interpolate(image, size=shape, mode="bicubic", antialias=True, align_corners=False)
+    return scales.unit(scales.conjugate(normal, back(y), kernel, steps))
 
 
 def _scene(coarser: Tensor | None, y: Tensor, size: int) -> Tensor:
