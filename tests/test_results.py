@@ -172,6 +172,23 @@ def test_claims_of_confidence_follow_their_record(decide, table, sureness, tmp_p
         assert "6,500 steps" in found.why
 
 
+def test_claims_over_seeds_follow_their_record(kept, tmp_path):
+    """All rows above the row before, one below, all below; and UMSN against B-Net."""
+    record, (over, before) = copy.deepcopy(kept["seeds"]), ("over B-Net, dB", "over the row before, dB")
+    assert claims.each_part(tmp_path).state == claims.over_seeds(tmp_path).state == "not yet"
+    for below, state in ((0, "partly"), (1, "partly"), (4, "not")):
+        for i, row in enumerate(record[before]):
+            row |= {"low": -0.2, "mean": -0.1, "high": 0.1} if i < below else {"low": 0.1, "mean": 0.2, "high": 0.3}
+        write_json(tmp_path / "seeds.json", record)
+        found = claims.each_part(tmp_path)
+        assert (found.state, found.records) == (state, ("seeds",))
+        assert found.why.count("+0.20 dB (+0.10 to +0.30)") == 4 - below
+    for low, state in ((0.1, "partly"), (-0.1, "not")):
+        record[over][-1] |= {"low": low, "mean": 0.2, "high": 0.3}
+        write_json(tmp_path / "seeds.json", record)
+        assert claims.over_seeds(tmp_path).state == state
+
+
 def test_the_weights_of_the_last_time_are_those_of_the_package():
     last = weights.load(places.path_of(f"results/weights/{measures.SNAPSHOTS[-1]}.safetensors"))[0]
     for name, tensor in weights.shipped().network.state_dict().items():
