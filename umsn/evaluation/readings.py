@@ -19,8 +19,6 @@ from umsn.faces import CLASSES, FaceSet, K, Window
 from umsn.losses import class_losses
 from umsn.records import Timer, provenance
 
-OURS = "ours"
-
 
 def readings(people: int, *, sizes: Sequence[int] = (13, 17, 21, 25, 29)) -> dict[str, Any]:
     """PSNR of UMSN under other readings less PSNR under ours: the same drawn people, kernels and noise.
