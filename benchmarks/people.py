@@ -10,15 +10,10 @@ from __future__ import annotations
 
 import argparse
 
-from umsn.evaluation import measures
-from umsn.evaluation.readings import readings
-from umsn.evaluation.recognised import recognised
+from umsn.evaluation.verify import OTHERS
 from umsn.files import write_json
 
-ASKED = {
-    "conditions": measures.conditions, "confidences": measures.confidences,
-    "readings": readings, "recognition": recognised,
-}  # fmt: skip
+ASKED = ("conditions", "confidences", "readings", "recognition")
 
 
 def main() -> None:
@@ -27,7 +22,7 @@ def main() -> None:
     words.add_argument("people", type=int)
     words.add_argument("--json", required=True)
     chosen = words.parse_args()
-    record = ASKED[chosen.what](chosen.people)
+    record = OTHERS[chosen.what](chosen.people)
     write_json(chosen.json, record)
     for name, rows in record.items():
         if name != "provenance":

@@ -38,7 +38,7 @@ def trained(first: stages.Run, seed: int, faces: FaceSet, test: FaceSet, window:
     for stage in BEFORE:
         with whole(run.checkpoint(stage)) as beside:
             shutil.copyfile(first.checkpoint(stage), beside)
-    seconds = _seconds(stages.train(run, faces, stages=ROWS, say=print))
+    seconds = _seconds(stages.train(run, faces, stages=ROWS))
     kept = run.folder / f"means-{len(test)}.csv"
     if not kept.exists():
         with whole(kept) as beside:
@@ -64,12 +64,10 @@ def _seconds(histories: dict[str, list[dict[str, float]]]) -> float:
 
 def over_seeds(differences: pd.DataFrame) -> list[dict[str, str | float]]:
     """Mean and 95% interval (Student's t) of each column, a number a seed."""
-    found = []
-    for name, values in differences.items():
-        low, high = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
-        rounded = {"mean": round(float(values.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
-        found.append({"method": name, **rounded, "seeds": len(values)})
-    return found
+    count, mean = len(differences), differences.mean()
+    low, high = stats.t.interval(0.95, count - 1, mean, stats.sem(differences))
+    found = pd.DataFrame({"mean": mean, "low": low, "high": high}).round(4).assign(seeds=count)
+    return found.rename_axis("method").reset_index().to_dict("records")
 
 
 def main() -> None:
@@ -91,14 +89,13 @@ def main() -> None:
         print(means.to_string(), flush=True)
     rows = pd.concat(found, ignore_index=True)
     wide = rows.pivot(index="seed", columns="method", values="psnr")[list(ROWS)]
-    over, before = wide.sub(wide["bnet"], axis=0), wide.diff(axis=1)
     about = provenance(
         recipe=chosen.name, seeds=options.seeds, source=f"{len(faces)} drawn faces, measured on {len(test)} others",
         data=fingerprint(faces), again=AGAIN, seconds=round(seconds, 1),
     )  # fmt: skip
     tables = {
-        "over B-Net, dB": over_seeds(over[list(ROWS[1:])]),
-        "over the row before, dB": over_seeds(before[list(ROWS[1:])]),
+        "over B-Net, dB": over_seeds(wide.sub(wide["bnet"], axis=0).iloc[:, 1:]),
+        "over the row before, dB": over_seeds(wide.diff(axis=1).iloc[:, 1:]),
     }
     write_json(options.json, {"provenance": about, **tables, "means": rows.round(4).to_dict("records")})
     print(*tables["over the row before, dB"], sep="\n")

@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from umsn import blur, exported, finding
-from umsn.datasets import MARGIN, SIDE
+from umsn.datasets import INNER, MARGIN, SIDE
 from umsn.evaluation import unseen_faces
 from umsn.faces import CLASSES, Window
 from umsn.figures import tables
@@ -33,7 +33,6 @@ from umsn.weights import Pipeline, shipped
 DRAWN = 3  #: people, whom no training drew
 SHAPES = 12  #: shaking hands, each with a kernel of every size
 SIGMA = 0.01  #: noise of the strips, and of the page when it opens
-INNER = Window(MARGIN, MARGIN, SIDE - 2 * MARGIN, SIDE - 2 * MARGIN)  #: what the networks see of a face
 STRIPS = ("astronaut", "drawn-1")  #: faces shown before the start
 MEASURED = Path(__file__).resolve().parent.parent / "results" / "measured" / "live.json"
 SMALLEST = 256  #: numbers of a tensor that is worth storing in 16 bits

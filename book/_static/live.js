@@ -17,6 +17,8 @@ const RUNTIMES = {
   "start-card": { provider: "webgpu", runtime: "ort.webgpu.min.js", program: "ort-wasm-simd-threaded.asyncify" },
 };
 
+const starters = Object.keys(RUNTIMES).map(element);
+
 let manifest, kernels, worker, own;
 let started; // when the button was pressed, or a control let go
 let face = null; // {picture, blurred}: planar RGB with its margin, and whether it is blurred already
@@ -163,14 +165,14 @@ function failed(words) {
   say(`That did not work: ${words}.${advice}`, true);
   if (!element("panel").hidden) return;
   worker?.terminate();
-  for (const button of Object.keys(RUNTIMES)) element(button).disabled = false;
+  for (const button of starters) button.disabled = false;
 }
 
 async function start({ provider, runtime, program }) {
   started = performance.now();
   onCard = provider === "webgpu";
   root.dataset.state = "loading";
-  for (const button of Object.keys(RUNTIMES)) element(button).disabled = true;
+  for (const button of starters) button.disabled = true;
   say("Fetching the networks …");
   try {
     worker = new Worker(address("live-worker.js"), { type: "module" });
@@ -213,7 +215,7 @@ async function open(blobs) {
     }
   }
   own = photograph({ ...manifest.picture, say, changed: chooseOwn });
-  for (const button of Object.keys(RUNTIMES)) element(button).hidden = true;
+  for (const button of starters) button.hidden = true;
   element("panel").hidden = false;
   const first = element("faces").querySelector("input");
   first.focus({ preventScroll: true });

@@ -9,11 +9,12 @@ import numpy as np
 from PIL import Image
 
 from umsn.datasets.folders import Entry, opened, pictures
-from umsn.faces import HELEN_OF_CELEBAMASK, LABELS
+from umsn.faces import HELEN_OF_CELEBAMASK, LABELS, Window
 from umsn.files import InputError
 
 #: Side of a face brought to one size: the 128 pixels of Sec. IV and 16 more around them, so that a blur has no border.
 SIDE, MARGIN = 160, 16
+INNER = Window(MARGIN, MARGIN, SIDE - 2 * MARGIN, SIDE - 2 * MARGIN)  #: what the networks see of such a face
 
 #: The parts of CelebAMask-HQ in the order of their ids 1..18; where two overlap, the later one counts.
 CELEBAMASK_PARTS = (

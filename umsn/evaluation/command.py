@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from umsn import blur, rivals, synthetic
-from umsn.datasets import MARGIN, SIDE, load, load_pairs
+from umsn.datasets import INNER, MARGIN, load, load_pairs
 from umsn.evaluation.intervals import summarise
 from umsn.evaluation.protocol import Method, Progress, evaluate, evaluate_pairs
 from umsn.exported import Fast
@@ -95,13 +95,16 @@ def _faces(
     if int(faces) < 1:
         raise InputError(f"faces {faces}: expected a folder, or a number of at least 1")
     drawn = unseen_faces(int(faces), seed=seed)
-    return drawn, window or Window(MARGIN, MARGIN, SIDE - 2 * MARGIN, SIDE - 2 * MARGIN)
+    return drawn, window or INNER
 
 
-def unseen_faces(count: int, *, seed: int = 0) -> FaceSet:
-    """Drawn photographs of people whom no training draws, one of each, with a margin of `MARGIN` pixels."""
+def unseen_faces(count: int, *, seed: int = 0, **overrides: Any) -> FaceSet:
+    """Drawn photographs of people whom no training draws, one of each, with a margin of `MARGIN` pixels.
+
+    ``overrides`` as for `synthetic.draw`: the same people in the same photographs, with something changed.
+    """
     people = range(UNSEEN, UNSEEN + count)
-    return synthetic.faces(count, seed=seed, identities=people, shots_per_identity=1, margin=MARGIN)
+    return synthetic.faces(count, seed=seed, identities=people, shots_per_identity=1, margin=MARGIN, **overrides)
 
 
 def named_method(name: str, device: str = "cpu", weights: str | None = None) -> Method:

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from umsn import blur, datasets, finding, metrics, places, synthetic, weights
 from umsn.confidence import ConfidenceNetwork, closed_form
 from umsn.deblurring import build
-from umsn.evaluation.command import UNSEEN, parse_window, unseen_faces
+from umsn.evaluation.command import parse_window, unseen_faces
 from umsn.evaluation.intervals import gains, pooled_f_scores, summarise
 from umsn.evaluation.pictures import Batch, blurred_batches
 from umsn.evaluation.protocol import evaluate, evaluate_masks
-from umsn.faces import CLASSES, FaceSet, Window
+from umsn.faces import CLASSES, FaceSet
 from umsn.files import InputError
 from umsn.losses import class_losses
 from umsn.parsing import SNet
@@ -115,13 +115,12 @@ def conditions(people: int) -> dict[str, Any]:
     The same people in the same photographs, one kernel of 17 pixels (Fig. 17, 18). ``lost``: the gain as drawn less
     the gain under the condition, face by face.
     """
-    inner, parts = Window(datasets.MARGIN, datasets.MARGIN, 128, 128), []
+    parts = []
     methods = {"blurred": lambda blurred: blurred, "umsn": lambda blurred: weights.shipped()(blurred).restored}
     with Timer() as timer:
         for name, how in CONDITIONS.items():
-            who = {"identities": range(UNSEEN, UNSEEN + people), "shots_per_identity": 1}
-            faces = synthetic.faces(people, seed=0, margin=datasets.MARGIN, **who, **how)
-            kept = {"sizes": (17,), "per_size": 1, "sigma": SIGMA, "seed": 0, "window": inner}
+            faces = unseen_faces(people, seed=0, **how)
+            kept = {"sizes": (17,), "per_size": 1, "sigma": SIGMA, "seed": 0, "window": datasets.INNER}
             parts.append(gains(evaluate(methods, faces, **kept)).assign(method=name))
     first, *others = parts
     lost = [part.assign(psnr=first["psnr"].to_numpy() - part["psnr"].to_numpy()) for part in others]
@@ -143,9 +142,8 @@ def confidences(people: int, *, sizes: Sequence[int] = blur.TEST_SIZES) -> dict[
     psnr; ``grown``: C at the end less C after the first; ``lower``: C under 17 pixels less C under 27. Intervals are
     clustered by face, differences taken face by face. Of a class that a face lacks nothing is said.
     """
-    inner, faces = Window(datasets.MARGIN, datasets.MARGIN, 128, 128), unseen_faces(people, seed=0)
-    learned = {name: _Learned(name) for name in SNAPSHOTS}
-    how = {"sigma": SIGMA, "seed": 0, "window": inner}
+    faces, learned = unseen_faces(people, seed=0), {name: _Learned(name) for name in SNAPSHOTS}
+    how = {"sigma": SIGMA, "seed": 0, "window": datasets.INNER}
     with Timer() as timer:
         batches = blurred_batches(faces, blur.protocol_kernels(sizes, 1, 0), **how)
         parts = [part for some in batches for part in _said(learned.values(), some)]

@@ -15,7 +15,7 @@ from umsn.evaluation.command import unseen_faces
 from umsn.evaluation.intervals import summarise
 from umsn.evaluation.measures import SIGMA
 from umsn.evaluation.pictures import Batch, blurred_batches
-from umsn.faces import CLASSES, FaceSet, K, Window
+from umsn.faces import CLASSES, FaceSet, K
 from umsn.losses import class_losses
 from umsn.records import Timer, provenance
 
@@ -27,7 +27,7 @@ def readings(people: int, *, sizes: Sequence[int] = (13, 17, 21, 25, 29)) -> dic
     ``losses``: L_i with S-Net's masks of the sharp picture (the paper's) over L_i with the labels (ours), less 1. One
     kernel of each size; intervals are clustered by face.
     """
-    faces, inner = unseen_faces(people, seed=0), Window(datasets.MARGIN, datasets.MARGIN, 128, 128)
+    faces, inner = unseen_faces(people, seed=0), datasets.INNER
     cut = FaceSet(faces.names, inner.crop(faces.photos), inner.crop(faces.labels))
     black = FaceSet(faces.names, F.pad(cut.photos, (datasets.MARGIN,) * 4), faces.labels)
     how = {"sigma": SIGMA, "seed": 0}

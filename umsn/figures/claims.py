@@ -19,7 +19,7 @@ import pandas as pd
 from umsn import evaluation, recipes
 from umsn.faces import CLASSES
 from umsn.figures.results import folder_of, link
-from umsn.figures.tables import METHODS, reported
+from umsn.figures.tables import METHODS, reported, signed
 from umsn.files import read_json
 
 Effect = tuple[float, float, float]  #: mean, low, high
@@ -41,7 +41,7 @@ def judge(effects: Mapping[str, Effect], less: str, records: Sequence[str], unit
     digits = {"dB": 2, "points": 1}.get(unit, 3)
     words = []
     for name, effect in effects.items():
-        mean, low, high = (f"{value:+.{digits}f}".replace("-", "−") for value in effect)
+        mean, low, high = (signed(value, digits) for value in effect)
         words.append(f"{name} {mean}{unit and f' {unit}'} ({low} to {high})")
     return Finding(state, "; ".join([*words, *([less] if less else [])]), tuple(records))
 
@@ -72,7 +72,7 @@ def rivals(folder: Path) -> Finding:
     rows = _rows(folder, names)
     others = [name for name in rows["method"].unique() if name not in ("umsn", "blurred")]
     effects = {f"PSNR over {METHODS[name]}": _gain(rows, name, "umsn") for name in others}
-    own = " and ".join(f"{_gain(rows, 'blurred', name)[0]:+.2f}" for name in others).replace("-", "−")
+    own = " and ".join(signed(_gain(rows, "blurred", name)[0]) for name in others)
     less = f"{len(others)} of the paper's ten, in our own code, which gain {own} dB themselves; kernels centred by mass"
     return judge(effects, less, names)
 
@@ -113,9 +113,9 @@ def _by_seed(folder: Path, table: str, said: Mapping[str, str]) -> Finding:
         return Finding("not yet", "no record of several seeds")
     record = read_json(folder / "seeds.json")
     effects = {said[row["method"]]: _effect(row) for row in record[table] if row["method"] in said}
-    seeds, recipe = len(record["provenance"]["seeds"]), recipes.recipe(record["provenance"]["recipe"])
-    schedule = recipe.whole
-    less = f"{seeds} seeds; {_part(schedule.iterations, schedule.batch)}"
+    made = record["provenance"]
+    schedule = recipes.recipe(made["recipe"]).whole
+    less = f"{len(made['seeds'])} seeds; {_part(schedule.iterations, schedule.batch)}"
     return judge(effects, less, ["seeds"])
 
 

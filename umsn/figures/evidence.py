@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from umsn import blur, metrics
+from umsn.figures import tables
 from umsn.figures.canvas import style
 from umsn.figures.results import folder_of
 from umsn.files import read_json
@@ -97,8 +98,7 @@ def interval(mean: float, low: float, high: float) -> str:
 def signed(differences: pd.DataFrame, digits: int = 2) -> list[str]:
     """Differences and their intervals in words, from columns mean, low and high: "+0.43 (−0.05 to +0.91)"."""
     rows = differences[["mean", "low", "high"]].to_numpy(float)
-    words = [[f"{value:+.{digits}f}".replace("-", "−") for value in row] for row in rows]
-    return [f"{mean} ({low} to {high})" for mean, low, high in words]
+    return ["{} ({} to {})".format(*(tables.signed(value, digits) for value in row)) for row in rows]
 
 
 def schedules(recipes: Mapping[str, Recipe]) -> pd.DataFrame:

@@ -240,8 +240,13 @@ def _cell(row: Mapping | None, missing: str) -> tuple[float, str]:
     return float(row["value"]), f"{row['value']:.{decimals}f}{interval}"
 
 
+def signed(value: float, decimals: int = 2) -> str:
+    """A difference with its sign, a true minus: "+0.43", "−0.05"."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
 def _gap(own: Mapping | None, paper: Mapping | None) -> tuple[float, str]:
     if own is None or paper is None or pd.isna(own["value"]):
         return np.nan, NONE
     gap = float(own["value"]) - float(paper["value"])
-    return gap, f"{gap:+.{DECIMALS.get(own['metric'], 3)}f}".replace("-", "−")
+    return gap, signed(gap, DECIMALS.get(own["metric"], 3))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from umsn import places, weights
-from umsn.datasets import MARGIN, SIDE
+from umsn.datasets import INNER, MARGIN, SIDE
 from umsn.datasets.loading import PALETTE
 from umsn.evaluation import unseen_faces
 from umsn.faces import LABELS, FaceSet, Window
@@ -42,8 +42,7 @@ def unseen(count: int, seed: int) -> tuple[FaceSet, Window]:
 
     They are the faces of `umsn evaluate`.
     """
-    inner = SIDE - 2 * MARGIN
-    return unseen_faces(count, seed=seed), Window(MARGIN, MARGIN, inner, inner)
+    return unseen_faces(count, seed=seed), INNER
 
 
 def snapshots(run: Run, stage: str = "umsn") -> Mapping[int, Task]:

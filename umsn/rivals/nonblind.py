@@ -30,9 +30,7 @@ def deconvolve(blurred: Tensor, kernels: Tensor, *, weight: float = WEIGHT) -> T
         raise ValueError(f"kernels {tuple(kernels.shape)} for pictures {tuple(blurred.shape)}; odd and smaller, please")
     wide, inside = padded(blurred, size)
     sides = wide.shape[-2:]
-    blur = torch.fft.rfft2(centred(kernels, sides))[:, None]
-    slopes = [torch.fft.rfft2(wide.new_tensor(d), s=sides) for d in ([[1.0, -1.0]], [[1.0], [-1.0]])]
-    power = sum(slope.abs().square() for slope in slopes)
+    blur, slopes, power = operators(kernels, sides)
     sharp = wide.clone()
     for beta in BETAS:
         transformed = torch.fft.rfft2(sharp)
@@ -73,7 +71,14 @@ def padded(image: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return fade * padded + (1 - fade) * mean, inside > 0
 
 
-def centred(kernels: Tensor, sides: tuple[int, int]) -> Tensor:
+def operators(kernels: Tensor, sides: tuple[int, int]) -> tuple[Tensor, list[Tensor], Tensor]:
+    """Spectra of kernels (B, k, k), (B, 1, ..), and of d_j, the slopes both ways; and sum_j |d_j|^2."""
+    blur = torch.fft.rfft2(_centred(kernels, sides))[:, None]
+    slopes = [torch.fft.rfft2(kernels.new_tensor(d), s=sides) for d in ([[1.0, -1.0]], [[1.0], [-1.0]])]
+    return blur, slopes, sum(slope.abs().square() for slope in slopes)
+
+
+def _centred(kernels: Tensor, sides: tuple[int, int]) -> Tensor:
     """Kernels (B, k, k) on the grid with their middle at its first pixel."""
     size = kernels.shape[-1]
     placed = F.pad(kernels, (0, sides[1] - size, 0, sides[0] - size))

@@ -39,10 +39,10 @@ def deblur(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
 def estimate_kernel(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
     """The kernels (B, largest, largest) of blurred pictures (B, 3, H, W): none negative, sum 1, mass in the middle."""
     grey, scene = scales.checked(blurred, largest).mean(1, keepdim=True), None
-    kernel = F.pad(grey.new_full((len(grey), 1, 1, 2), 0.5), (0, 1, 1, 1))
+    kernel = scales.first_kernel(grey)
     for size in scales.sizes(largest):
         y = scales.gradients(scales.resized(grey, size / largest))
-        kernel = scales.unit(F.interpolate(kernel, size=(size, size), mode="bilinear", align_corners=False))
+        kernel = scales.enlarged(kernel, size)
         scene = _scene(scene, y, size)
         scene, kernel = _alternate(y, scene, kernel)
         kernel, scene = scales.recentred(scales.unit(kernel, FAINT), scene)
@@ -71,23 +71,11 @@ def _sharpen(y: Tensor, scene: Tensor, kernel: Tensor) -> Tensor:
     return scene
 
 
-def _fit(y: Tensor, scene: Tensor, kernel: Tensor, steps: int = 8) -> Tensor:
-    """The k step: conjugate gradients on (X'X + W) k = X'y from the present k, W = psi / |k|."""
-    size, shape = kernel.shape[-1], (y.shape[-2], y.shape[-1])
-    sides = spectra.grid(*shape, size)
-    x = spectra.spectrum(scene, sides)
-
-    def back(image: Tensor) -> Tensor:
-        found = spectra.adjoint(spectra.seen(image, sides, size), x, sides, (size, size))
-        return found.sum(1, keepdim=True)
-
+def _fit(y: Tensor, scene: Tensor, kernel: Tensor) -> Tensor:
+    """The k step: the weights W = psi / |k| are those of the present k."""
     energy = scene.square().sum((1, 2, 3), keepdim=True).clamp_min(1e-12)
-    weights = KERNEL_WEIGHT * energy / size**2 / kernel.clamp_min(1e-4)
-
-    def normal(k: Tensor) -> Tensor:
-        return back(spectra.photograph(x * spectra.spectrum(k, sides), sides, size, shape)) + weights * k
-
-    return scales.unit(scales.conjugate(normal, back(y), kernel, steps))
+    weights = KERNEL_WEIGHT * energy / kernel.shape[-1] ** 2 / kernel.clamp_min(1e-4)
+    return scales.fitted(y, scene, kernel, weights, steps=8)
 
 
 def _scene(coarser: Tensor | None, y: Tensor, size: int) -> Tensor:

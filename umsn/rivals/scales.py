@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from umsn.rivals import spectra
+
 LARGEST = 27  #: the largest kernel of the protocol (Sec. IV)
 
 
@@ -70,7 +72,35 @@ def _shifted(image: Tensor, rows: int, columns: int) -> Tensor:
     return F.pad(image, (columns, -columns, rows, -rows))
 
 
-def conjugate(normal: Callable[[Tensor], Tensor], right: Tensor, start: Tensor, steps: int) -> Tensor:
+def first_kernel(grey: Tensor) -> Tensor:
+    """Of 3 x 3, for pictures (B, 1, H, W): two pixels side by side."""
+    return F.pad(grey.new_full((len(grey), 1, 1, 2), 0.5), (0, 1, 1, 1))
+
+
+def enlarged(kernel: Tensor, size: int) -> Tensor:
+    """The kernel of the scale before, for the next one."""
+    return unit(F.interpolate(kernel, size=(size, size), mode="bilinear", align_corners=False))
+
+
+def fitted(y: Tensor, scene: Tensor, kernel: Tensor, weights: Tensor, *, steps: int) -> Tensor:
+    """A few conjugate gradients on (X'X + weights) k = X'y from the present k; negative values to zero, sum 1.
+
+    y (B, C, h, w), scene X (B, C, h + 2r, w + 2r), kernel (B, 1, 2r + 1, 2r + 1), weights as many or one a picture.
+    """
+    size, shape = kernel.shape[-1], (y.shape[-2], y.shape[-1])
+    sides = spectra.grid(*shape, size)
+    x = spectra.spectrum(scene, sides)
+
+    def back(image: Tensor) -> Tensor:
+        return spectra.adjoint(spectra.seen(image, sides, size), x, sides, (size, size)).sum(1, keepdim=True)
+
+    def normal(k: Tensor) -> Tensor:
+        return back(spectra.photograph(x * spectra.spectrum(k, sides), sides, size, shape)) + weights * k
+
+    return unit(_conjugate(normal, back(y), kernel, steps))
+
+
+def _conjugate(normal: Callable[[Tensor], Tensor], right: Tensor, start: Tensor, steps: int) -> Tensor:
     """A few conjugate gradients towards normal(k) = right."""
     found, residual = start, right - normal(start)
     direction, size = residual, residual.square().sum((1, 2, 3), keepdim=True)

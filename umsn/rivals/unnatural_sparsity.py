@@ -17,11 +17,10 @@ record measures.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from umsn.rivals import scales, spectra
-from umsn.rivals.nonblind import centred, deconvolve, padded
+from umsn.rivals import scales
+from umsn.rivals.nonblind import deconvolve, operators, padded
 from umsn.rivals.scales import LARGEST
 
 TURNS = 5  #: of x and k at a scale
@@ -42,10 +41,10 @@ def deblur(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
 def estimate_kernel(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
     """The kernels (B, largest, largest) of blurred pictures (B, 3, H, W): none negative, sum 1, mass in the middle."""
     grey = scales.checked(blurred, largest).mean(1, keepdim=True)
-    kernel = F.pad(grey.new_full((len(grey), 1, 1, 2), 0.5), (0, 1, 1, 1))
+    kernel = scales.first_kernel(grey)
     for size in scales.sizes(largest):
         y = scales.resized(grey, size / largest)
-        kernel = scales.unit(F.interpolate(kernel, size=(size, size), mode="bilinear", align_corners=False))
+        kernel = scales.enlarged(kernel, size)
         for _ in range(TURNS):
             kernel = _fit(scales.gradients(y), _drawing(y, kernel), kernel)
         (kernel,) = scales.recentred(scales.unit(kernel, FAINT))
@@ -57,9 +56,7 @@ def _drawing(y: Tensor, kernel: Tensor) -> Tensor:
     size, (height, width) = kernel.shape[-1], y.shape[-2:]
     wide, inside = padded(y, size)
     sides = wide.shape[-2:]
-    blur = torch.fft.rfft2(centred(kernel[:, 0], sides))[:, None]
-    slopes = [torch.fft.rfft2(wide.new_tensor(d), s=sides) for d in ([[1.0, -1.0]], [[1.0], [-1.0]])]
-    power = sum(slope.abs().square() for slope in slopes)
+    blur, slopes, power = operators(kernel[:, 0], sides)
     transformed = torch.fft.rfft2(wide)
     for epsilon in EPSILONS:
         seen = torch.where(inside, wide, torch.fft.irfft2(transformed * blur, s=sides))
@@ -74,18 +71,7 @@ def _drawing(y: Tensor, kernel: Tensor) -> Tensor:
     return scales.gradients(x[..., first : first + height + 2 * reach, first : first + width + 2 * reach])
 
 
-def _fit(y: Tensor, scene: Tensor, kernel: Tensor, steps: int = 10) -> Tensor:
-    """The k step: conjugate gradients on (X'X + gamma) k = X'y from the present k; y and scene are slopes."""
-    size, shape = kernel.shape[-1], (y.shape[-2], y.shape[-1])
-    sides = spectra.grid(*shape, size)
-    x = spectra.spectrum(scene, sides)
-
-    def back(image: Tensor) -> Tensor:
-        return spectra.adjoint(spectra.seen(image, sides, size), x, sides, (size, size)).sum(1, keepdim=True)
-
+def _fit(y: Tensor, scene: Tensor, kernel: Tensor) -> Tensor:
+    """The k step; y and scene are slopes."""
     weight = KERNEL_WEIGHT * scene.square().sum((1, 2, 3), keepdim=True).clamp_min(1e-12)
-
-    def normal(k: Tensor) -> Tensor:
-        return back(spectra.photograph(x * spectra.spectrum(k, sides), sides, size, shape)) + weight * k
-
-    return scales.unit(scales.conjugate(normal, back(y), kernel, steps))
+    return scales.fitted(y, scene, kernel, weight, steps=10)
