@@ -81,33 +81,40 @@ class Reporter(ConsoleReporter):
 DOIT_CONFIG = {"reporter": Reporter, "default_tasks": ["vendor", "notebooks", "live", "book"], "verbosity": 2}
 
 
-def sources_of(module: str) -> list[Path]:
-    """The files of umsn.<module>: one file, or every file of a package."""
-    single = Path("umsn", f"{module}.py")
-    return [single] if single.exists() else sorted(Path("umsn", module).rglob("*.py"))
+def file_of(name: str) -> Path | None:
+    """The file of the module that a dotted name begins with: of "umsn.data.blur.kernels" it is umsn/data/blur.py."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        folder = Path(*parts[:length])
+        for file in (folder.with_suffix(".py"), folder / "__init__.py"):
+            if file.exists():
+                return file
+    return None
 
 
-def imports(source: str) -> set[str]:
-    """The modules of umsn that a piece of Python imports."""
+def imports(source: str) -> set[Path]:
+    """The files of umsn that a piece of Python imports, and the packages that they are in."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    return {name.split(".")[1] for name in found if name.startswith("umsn.")}
+    files = {file_of(name) for name in found if name.partition(".")[0] == "umsn"} - {None}
+    return files | {folder / "__init__.py" for file in files for folder in file.parents if folder.name}
 
 
 def library(code: str) -> list[Path]:
     """The files of the library that a piece of Python needs, however indirectly, and the weights if it reads them."""
-    waiting, modules = imports(code), set()
+    waiting, found = imports(code), set()
     while waiting:
-        module = waiting.pop()
-        modules.add(module)
-        waiting |= {other for path in sources_of(module) for other in imports(path.read_text("utf-8"))} - modules
-    files = [Path("umsn/__init__.py"), Path("requirements.lock"), *(p for m in modules for p in sources_of(m))]
-    files += [Path("umsn/strip.js")] if "interactive" in modules else []
-    return files + (sorted(Path("umsn/pretrained").glob("*")) if "weights" in modules else [])
+        file = waiting.pop()
+        found.add(file)
+        waiting |= imports(file.read_text("utf-8")) - found
+    files = [Path("requirements.lock"), *sorted(found)]
+    files += [Path("umsn/pages/strip.js")] if Path("umsn/pages/interactive.py") in found else []
+    weights = Path("umsn/networks/weights.py") in found
+    return files + (sorted(Path("umsn/pretrained").glob("*")) if weights else [])
 
 
 def inputs(notebook: Path) -> list[Path]:
@@ -157,7 +164,7 @@ def task_notebooks():
 
 def live() -> None:
     """Write what the live page is fed."""
-    from umsn.live import write
+    from umsn.pages.live import write
 
     write(LIVE)
 
@@ -166,7 +173,7 @@ def task_live():
     """Export the networks, faces and kernels for the live page."""
     return {
         "actions": [live],
-        "file_dep": [*library("import umsn.live"), *Path("results/measured").glob("live.json")],
+        "file_dep": [*library("import umsn.pages.live"), *Path("results/measured").glob("live.json")],
         "targets": [LIVE / name for name in ("manifest.json", "model.onnx", "kernels.bin", "strips.html", "cost.html")],
         "title": lambda task: "networks, faces and kernels for the live page",
     }
@@ -201,6 +208,6 @@ def parts_of_the_book() -> list[str | Path]:
     """Everything that the pages are made of."""
     parts = [path for path in Path("book").rglob("*") if path.is_file() and "_build" not in path.parts]
     executed = [Path("book/executed", notebook.name) for notebook in NOTEBOOKS]
-    settings = ["_config.yml", "_toc.yml", "umsn/strip.js"]
+    settings = ["_config.yml", "_toc.yml", "umsn/pages/strip.js"]
     kept = [path for path in parts if not {"executed", "vendor", "live", "__pycache__"} & set(path.parts)]
     return [*settings, *kept, *executed, *(VENDOR / name for name in VENDORED.values()), *task_live()["targets"]]

@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import shutil
 import statistics
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
 from umsn.files import InputError, read_json, write_json
+from umsn.pages.serving import served
 from umsn.records import provenance
 
 BOOK = Path(__file__).resolve().parent.parent / "book"
@@ -29,11 +27,6 @@ REMEMBER = """() => {
     window.seconds = [];
     document.getElementById("live").addEventListener("live:result", ({detail}) => window.seconds.push(detail.seconds));
 }"""
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *words: object) -> None:
-        pass
 
 
 def turn(browser: Browser, address: str, moves: int) -> list[float]:
@@ -55,15 +48,11 @@ def measure(html: Path, *, turns: int, moves: int) -> tuple[str, list[list[float
     """The browser's name and version, and the seconds of each turn."""
     if not (html / "book/live.html").exists():
         raise InputError(f"{html.name}/book/live.html: no such file; the built book was expected (make book)")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(html)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     program = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
+    with served(html) as site, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        address = f"http://127.0.0.1:{server.server_port}/book/live.html"
-        taken = [turn(browser, address, moves) for _ in range(turns)]
+        taken = [turn(browser, f"{site}book/live.html", moves) for _ in range(turns)]
         version = f"Chromium {browser.version.split('.')[0]}"
-    server.shutdown()
     return version, taken
 
 

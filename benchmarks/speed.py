@@ -21,20 +21,21 @@ import torch
 from scipy.signal import convolve
 from torch import nn
 
-from umsn import blur, published, synthetic
-from umsn.blocks import compile_blocks
-from umsn.confidence import ConfidenceNetwork
-from umsn.deblurring import build
-from umsn.exported import Exported, Walk, export
+from umsn.data import blur, synthetic
 from umsn.files import write_json
-from umsn.fitting import Replay, fast_type, one_pass
-from umsn.parsing import SNet
+from umsn.networks.blocks import compile_blocks
+from umsn.networks.confidence import ConfidenceNetwork
+from umsn.networks.cost import macs
+from umsn.networks.deblurring import build
+from umsn.networks.onnx_export import Exported, Walk, export
+from umsn.networks.parsing import SNet
+from umsn.networks.weights import Pipeline, shipped
+from umsn.pages import published
 from umsn.recipes import recipe
 from umsn.records import Timer, provenance
-from umsn.source import Source
-from umsn.stages import Whole
-from umsn.summary import macs
-from umsn.weights import Pipeline, shipped
+from umsn.training.batches import Source
+from umsn.training.loop import Replay, fast_type, one_pass
+from umsn.training.stages import Whole
 
 #: How to make the record again.
 AGAIN = "run the command on an idle machine. Times are the machine's own; ratios should come out alike"
@@ -84,12 +85,14 @@ def blurs(turns: int) -> list[dict[str, float]]:
         photos = torch.rand(16, 3, 128, 128, generator=generator)
         colours, kernel = photos[0].numpy().astype(np.float64), drawn[0].numpy().astype(np.float64)
         actions = {
-            "umsn.blur": lambda photos=photos, drawn=drawn: blur.blur(photos, drawn),
+            "umsn.data.blur": lambda photos=photos, drawn=drawn: blur.blur(photos, drawn),
             "scipy": lambda colours=colours, kernel=kernel: [convolve(c, kernel, mode="same") for c in colours],
         }
         times = by_turns(actions, turns)
-        ours, theirs = 16 / times["umsn.blur"], 1 / times["scipy"]
-        rows.append({"size": size, "umsn.blur": round(ours), "scipy": round(theirs), "ratio": round(ours / theirs, 2)})
+        ours, theirs = 16 / times["umsn.data.blur"], 1 / times["scipy"]
+        rows.append(
+            {"size": size, "umsn.data.blur": round(ours), "scipy": round(theirs), "ratio": round(ours / theirs, 2)}
+        )
     return rows
 
 

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 from umsn.files import InputError, whole
+from umsn.pages.serving import HOST, served
 
-#: The pages' scripts need a server, which is on this machine and ends with this program.
-HOST = "127.0.0.1"
 TYPESET = "MathJax.startup?.promise?.then(() => true)"
 #: Links to the page itself lead on within the PDF; what leads to a file on that server leads nowhere on paper.
 UNLINK = f"""for (const link of [...document.links].filter((link) => link.hostname === "{HOST}"))
@@ -28,13 +24,6 @@ MARGIN = {"top": "18mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
 FOOTER = '<div style="width: 100%; font-size: 8px; text-align: center"><span class="pageNumber"></span></div>'
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """A file server that keeps no log."""
-
-    def log_message(self, *words: object) -> None:
-        """Say nothing."""
-
-
 def print_pages(folder: Path, target: Path, program: str) -> None:
     """Open the single page in ``folder``, wait for its equations (there are some), and print it to ``target``, whole.
 
@@ -43,13 +32,11 @@ def print_pages(folder: Path, target: Path, program: str) -> None:
     """
     shutil.copyfile(folder / "book/index.html", folder / "whole.html")
     missing: list[str] = []
-    server = ThreadingHTTPServer((HOST, 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as playwright, whole(target) as beside:
+    with served(folder) as address, sync_playwright() as playwright, whole(target) as beside:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page(color_scheme="light")
         page.on("response", lambda answer: missing.append(answer.url) if answer.status >= 400 else None)
-        page.goto(f"http://{HOST}:{server.server_port}/whole.html", wait_until="networkidle")
+        page.goto(f"{address}whole.html", wait_until="networkidle")
         if missing:
             raise InputError(f"{folder}: the page misses {', '.join(missing)}; build it again")
         page.wait_for_function(TYPESET)
@@ -57,7 +44,6 @@ def print_pages(folder: Path, target: Path, program: str) -> None:
         words = {"display_header_footer": True, "header_template": "<span></span>", "footer_template": FOOTER}
         page.pdf(path=beside, margin=MARGIN, **words, **LAYOUT)
         browser.close()
-    server.shutdown()
 
 
 def main() -> int:

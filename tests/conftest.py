@@ -4,19 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
-from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *words):
-        pass
-
+from umsn.pages.serving import served
 
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
@@ -33,8 +27,8 @@ def copy(home, tmp_path_factory) -> Path:
     top = tmp_path_factory.mktemp("copy")
     for name in ("notebooks", "figures", "results", "book"):
         shutil.copytree(home / name, top / name, ignore=shutil.ignore_patterns("executed", "_build", "__pycache__"))
-    (top / "umsn").mkdir()
-    for name in ("_config.yml", "_toc.yml", "umsn/strip.js"):
+    (top / "umsn/pages").mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml", "umsn/pages/strip.js"):
         shutil.copyfile(home / name, top / name)
     return top
 
@@ -101,7 +95,5 @@ def browser(chromium):
 @pytest.fixture(scope="session")
 def site(html):
     """The address at which the pages are served."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(html)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with served(html) as address:
+        yield address

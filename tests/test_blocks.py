@@ -4,7 +4,7 @@ import torch
 from scipy.signal import convolve2d
 from torch import nn
 
-from umsn.blocks import ResBlock, SharedSmoothing, chain, double, halve, pad_to, smooth_by_shifts
+from umsn.networks.blocks import ResBlock, SharedSmoothing, chain, double, halve, pad_to, smooth_by_shifts
 
 
 def test_smoothing_starts_as_the_identity_with_one_filter_for_all_channels():

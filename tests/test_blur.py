@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.ndimage import convolve
 
-from umsn import blur
+from umsn.data import blur
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -13,8 +13,12 @@ import torch
 from PIL import Image, ImageOps
 from skimage.data import astronaut
 
-from umsn import blur, cli, datasets, metrics, weights
+from umsn import cli
+from umsn.cli import options
+from umsn.data import blur, datasets
+from umsn.evaluation import metrics
 from umsn.files import InputError
+from umsn.networks import weights
 
 FACE = astronaut()[20:240, 100:350]  #: 220 x 250, the astronaut's head
 LUMA = np.asarray(Image.fromarray(FACE).convert("L"))
@@ -25,7 +29,9 @@ RGBA = np.dstack([FACE, ALPHA])
 @pytest.fixture
 def untouched(monkeypatch):
     """Networks that give their input back, in place of the package's."""
-    monkeypatch.setattr("umsn.weights.shipped", lambda **where: lambda blurred: SimpleNamespace(restored=blurred))
+    monkeypatch.setattr(
+        "umsn.networks.weights.shipped", lambda **where: lambda blurred: SimpleNamespace(restored=blurred)
+    )
 
 
 def lines(capsys):
@@ -97,7 +103,9 @@ def test_odd_pictures_and_bad_ones_in_one_call(tmp_path, untouched, capsys):
 
 
 def test_box_and_whole_say_where_to_work(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("umsn.weights.shipped", lambda **where: lambda blurred: SimpleNamespace(restored=1 - blurred))
+    monkeypatch.setattr(
+        "umsn.networks.weights.shipped", lambda **where: lambda blurred: SimpleNamespace(restored=1 - blurred)
+    )
     photo = tmp_path / "a.png"
     Image.fromarray(FACE).save(photo)
     assert cli.main(["deblur", str(photo), "-o", str(tmp_path / "box"), "--box", "10,20,40,40"]) == 0
@@ -185,7 +193,7 @@ def test_interruption_is_quiet(tmp_path, monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("umsn.blur.kernels", interrupted)
+    monkeypatch.setattr("umsn.data.blur.kernels", interrupted)
     assert cli.main(["kernels", "3", "-o", str(tmp_path)]) == 130
     assert lines(capsys)[1] == ["umsn: interrupted"]
 
@@ -199,7 +207,7 @@ def test_help_needs_no_heavy_import(home):
 
 
 def test_layouts_in_the_help_are_those_of_the_data_sets():
-    for layout in cli.LAYOUTS.replace(" or ", ", ").split(", "):
+    for layout in options.LAYOUTS.replace(" or ", ", ").split(", "):
         with pytest.raises(InputError, match="no such folder"):
             datasets.load("nowhere", layout=layout)
 

@@ -14,7 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
-from umsn.interactive import strip
+from umsn.pages.interactive import strip
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 800}
 AXE = "options => axe.run(document, options).then(found => found.violations)"

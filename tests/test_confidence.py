@@ -1,8 +1,8 @@
 import torch
 
-from umsn.confidence import ConfidenceNetwork, closed_form
 from umsn.faces import K, masks_of
-from umsn.losses import class_losses, confidence_loss
+from umsn.networks.confidence import ConfidenceNetwork, closed_form
+from umsn.networks.losses import class_losses, confidence_loss
 
 
 def test_one_confidence_for_each_class_of_each_image():

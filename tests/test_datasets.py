@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from umsn import datasets
+from umsn.data import datasets
 from umsn.faces import HELEN_OF_CELEBAMASK, FaceSet, Window
 from umsn.files import InputError
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from umsn.deblurring import METHODS, UMSN, FirstStage, FNet, NestedResidual, build, parameters
 from umsn.faces import K, masks_of
+from umsn.networks.deblurring import UMSN, VARIANTS, FirstStage, FNet, NestedResidual, build, parameters
 
 
 def scene(height: int = 32, width: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
@@ -22,12 +22,12 @@ def test_the_paper_s_umsn_has_the_size_and_cost_of_appendix_a():
 
 @pytest.mark.parametrize("width", [32, 64])
 def test_the_rows_of_table_vi_have_equal_parameters(width):
-    counts = [parameters(build(m, width=width)) for m in METHODS]
+    counts = [parameters(build(m, width=width)) for m in VARIANTS]
     assert max(counts) / min(counts) < 1.01
 
 
 def test_the_rows_of_table_vi_differ_as_their_names_say():
-    assert [(n.maps, n.nested is not None, len(n.streams)) for n in (build(m, width=16) for m in METHODS)] == [
+    assert [(n.maps, n.nested is not None, len(n.streams)) for n in (build(m, width=16) for m in VARIANTS)] == [
         (False, False, 0), (True, False, 0), (True, True, 0), (True, True, K),
     ]  # fmt: skip
     with pytest.raises(ValueError, match="expected one of"):
@@ -36,7 +36,7 @@ def test_the_rows_of_table_vi_differ_as_their_names_say():
         UMSN(streams=[FNet()])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", VARIANTS)
 @pytest.mark.parametrize("shape", [(32, 32), (31, 45)])
 def test_any_size_comes_back_and_the_residual_is_what_was_added(method, shape):
     blurred, masks = scene(*shape)
@@ -48,7 +48,7 @@ def test_any_size_comes_back_and_the_residual_is_what_was_added(method, shape):
 def test_b_net_does_not_look_at_masks_and_umsn_does():
     blurred, masks = scene()
     other = masks.roll(1, dims=1)
-    for method in METHODS:
+    for method in VARIANTS:
         network = build(method, width=16)
         same = torch.equal(network(blurred, masks).restored, network(blurred, other).restored)
         assert same == (method == "bnet")

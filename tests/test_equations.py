@@ -2,10 +2,10 @@
 
 import torch
 
-from umsn.blur import blur, kernels
-from umsn.confidence import closed_form
+from umsn.data.blur import blur, kernels
 from umsn.faces import masks_of
-from umsn.losses import class_losses, confidence_loss, perceptual_loss, reconstruction_loss, total_loss
+from umsn.networks.confidence import closed_form
+from umsn.networks.losses import class_losses, confidence_loss, perceptual_loss, reconstruction_loss, total_loss
 
 G = torch.Generator().manual_seed(0)
 SHARP, RESTORED = torch.rand(2, 4, 3, 20, 24, generator=G)

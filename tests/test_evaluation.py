@@ -15,12 +15,17 @@ import torch
 from scipy.signal import convolve2d
 from scipy.stats import norm
 
-from umsn import datasets, evaluation, metrics, weights
-from umsn.blur import protocol_kernels
-from umsn.deblurring import build
+from umsn import evaluation
+from umsn.data import datasets
+from umsn.data.blur import protocol_kernels
+from umsn.evaluation import Protocol, blurred_batches, metrics
+from umsn.experiments.evaluate import from_record, measure, parse_sizes, to_record
+from umsn.experiments.verify import verify
 from umsn.faces import CLASSES, FaceSet, K, Window, masks_of
 from umsn.files import InputError, read_json, write_json
-from umsn.parsing import SNet
+from umsn.networks import weights
+from umsn.networks.deblurring import build
+from umsn.networks.parsing import SNet
 
 WINDOW = Window(14, 15, 24, 20)
 
@@ -43,8 +48,9 @@ def same(blurred):
 
 
 def small(faces, methods=None, **options):
-    options = {"kernels": KERNELS, "window": WINDOW, "batch": 5, **options}
-    return evaluation.evaluate(methods or {"blurred": same}, faces, **options)
+    told = {"batch": 5} | {name: options.pop(name) for name in ("batch", "progress") if name in options}
+    protocol = Protocol(**{"kernels": KERNELS, "window": WINDOW, **options})
+    return evaluation.evaluate(methods or {"blurred": same}, faces, protocol, **told)
 
 
 def test_rows_are_complete_and_tidy(faces):
@@ -93,9 +99,8 @@ def test_noise_has_its_deviation(faces):
 
 
 def test_quantised_pictures_are_files(faces):
-    kernels = KERNELS[:1]
-    options = {"sigma": 0.01, "seed": 0, "window": WINDOW}
-    exact, stored = (next(evaluation.blurred_batches(faces, kernels, quantise=q, **options)) for q in (False, True))
+    asked = Protocol(kernels=KERNELS[:1], window=WINDOW)
+    exact, stored = (next(blurred_batches(faces, replace(asked, quantise=q))) for q in (False, True))
     assert torch.equal(stored.blurred, (exact.blurred * 255).round() / 255)
     assert not torch.equal(stored.blurred, exact.blurred)
     assert torch.equal(stored.masks, masks_of(WINDOW.crop(faces.labels)))
@@ -138,7 +143,7 @@ def test_masks_of_clean_and_blurry_pictures(faces):
         return torch.eye(K)[1][:, None, None].expand(len(pictures), K, *pictures.shape[2:])
 
     rows = evaluation.evaluate_masks(
-        {"oracle": oracle, "skin": skin}, faces, sizes=(13,), per_size=2, window=WINDOW, batch=4
+        {"oracle": oracle, "skin": skin}, faces, Protocol(sizes=(13,), per_size=2, window=WINDOW)
     )
     assert len(rows) == 2 * 3 * (1 + 2) * K
     clean = rows[(rows["input"] == "clean") & (rows["method"] == "oracle")]
@@ -154,7 +159,7 @@ def test_masks_of_clean_and_blurry_pictures(faces):
     assert pooled.loc[("skin", "blurry", "hair"), "mean"] == 0
     assert {"f_score"} == set(evaluation.summarise(rows, ["method", "input", "class"])["measure"])
     with pytest.raises(InputError, match="without labels"):
-        evaluation.evaluate_masks({}, FaceSet(faces.names, faces.photos, None))
+        evaluation.evaluate_masks({}, FaceSet(faces.names, faces.photos, None), Protocol())
 
 
 def table(values, per_face=1):
@@ -223,12 +228,12 @@ def test_gains_compare_picture_by_picture(faces):
 def test_run_writes_a_record_that_reads_back(faces, tmp_path):
     datasets.save(faces, tmp_path / "faces")
     word = {"method": "blurred", "faces": str(tmp_path / "faces"), "window": "14,15,24,20", "sizes": "13:17:4"}
-    record = evaluation.run(**word, kernels=2)
+    record = measure(**word, kernels=2)
     write_json(tmp_path / "record.json", record)
     again = read_json(tmp_path / "record.json")
     assert again == json.loads(json.dumps(record, allow_nan=False))
     assert str(tmp_path) not in json.dumps(record)
-    rows, direct = evaluation.from_record(again), small(faces, centre="box", kernels=None, sizes=(13, 17), per_size=2)
+    rows, direct = from_record(again), small(faces, centre="box", kernels=None, sizes=(13, 17), per_size=2)
     assert list(rows.columns) == list(direct.columns)
     assert np.allclose(rows["psnr"], direct["psnr"], atol=1e-5)
     (mean,) = [row["mean"] for row in again["summary"]["by_method"] if row["measure"] == "psnr"]
@@ -245,11 +250,11 @@ def test_run_measures_trained_networks(faces, tmp_path):
     facts = {"method": "umsn", "width": 8, "expansion": 1, "parsing_widths": [4, 4, 4, 4]}
     weights.save(tmp_path / "tiny.safetensors", tensors, facts)
     datasets.save(faces, tmp_path / "faces")
-    record = evaluation.run(
+    record = measure(
         method="blurred,umsn", faces=str(tmp_path / "faces"), sizes="13", kernels=1, noise=0.01,
         weights=str(tmp_path / "tiny.safetensors"),
     )  # fmt: skip
-    rows = evaluation.from_record(record)
+    rows = from_record(record)
     assert rows["method"].unique().tolist() == ["blurred", "umsn"]
     assert np.isfinite(rows["psnr"]).all()
     restored = evaluation.named_method("umsn", weights=str(tmp_path / "tiny.safetensors"))
@@ -258,16 +263,14 @@ def test_run_measures_trained_networks(faces, tmp_path):
 
 def test_calibration_is_pooled_by_face(faces):
     """The truth is always right, the same doubt everywhere is right as often as a class is there; bands hold means."""
-    options = {"window": WINDOW, "batch": 5}
+    asked = Protocol(kernels=KERNELS, window=WINDOW)
     doubt = lambda blurred: torch.full((len(blurred), K, *blurred.shape[-2:]), 1 / K)  # noqa: E731
-    rows = evaluation.evaluate_calibration(doubt, faces, KERNELS, **options)
+    rows = evaluation.evaluate_calibration(doubt, faces, asked, batch=5)
     assert len(rows) == len(faces) * len(KERNELS) * 10
     (only,) = evaluation.reliability(rows.assign(method="doubt")).to_dict("records")
     assert (only["bin"], only["said"], only["mean"]) == (2, 1 / K, 1 / K)
     assert only["pixels"] == len(faces) * len(KERNELS) * K * WINDOW.height * WINDOW.width
-    wild = evaluation.evaluate_calibration(
-        lambda y: torch.cat([y, 1 - y[:, :1]], 1).softmax(1), faces, KERNELS, **options
-    )
+    wild = evaluation.evaluate_calibration(lambda y: torch.cat([y, 1 - y[:, :1]], 1).softmax(1), faces, asked, batch=5)
     found = evaluation.reliability(wild.assign(method="wild"))
     assert ((found["low"] <= found["mean"]) & (found["mean"] <= found["high"])).all()
 
@@ -276,32 +279,33 @@ def test_a_record_is_verified(faces, tmp_path):
     """It holds to the last digit; a changed number, other faces and other files are noticed."""
     datasets.save(faces, tmp_path / "faces")
     folder, path = str(tmp_path / "faces"), tmp_path / "record.json"
-    record = evaluation.run(method="blurred", faces=folder, sizes="13,15", kernels=2)
+    record = measure(method="blurred", faces=folder, sizes="13,15", kernels=2)
     write_json(path, record)
-    assert evaluation.verify(path, faces=folder) == (12, 12, 0.0, True)
-    assert evaluation.verify(path, faces=folder, limit=2) == (8, 8, 0.0, True)
+    assert verify(path, faces=folder)[:4] == (12, 12, 0.0, True)
+    assert verify(path, faces=folder, limit=2)[:4] == (8, 8, 0.0, True)
     record["rows"]["psnr"][5] += 0.001
-    write_json(path, record)
-    verdict = evaluation.verify(path, faces=folder)
+    write_json(path, to_record(from_record(record)) | {"provenance": record["provenance"]})
+    verdict = verify(path, faces=folder)
     assert verdict.equal == 11 and verdict.largest == pytest.approx(0.001, abs=1e-5) and verdict.holds
     record["rows"]["psnr"] = [value + 3 for value in record["rows"]["psnr"]]
-    write_json(path, record)
-    assert not evaluation.verify(path, faces=folder).holds
+    write_json(path, to_record(from_record(record)) | {"provenance": record["provenance"]})
+    verdict = verify(path, faces=folder)
+    assert not verdict.holds and verdict.why == "psnr: the mean is 3 off"
     with pytest.raises(InputError, match="a folder called 'faces'"):
-        evaluation.verify(path)
+        verify(path)
     datasets.save(replace(faces, photos=faces.photos.flip(-1)), tmp_path / "others")
     with pytest.raises(InputError, match="other data"):
-        evaluation.verify(path, faces=str(tmp_path / "others"))
-    write_json(path, evaluation.run(method="blurred", faces="2", sizes="13", kernels=2))
-    assert evaluation.verify(path, limit=1) == (2, 2, 0.0, True)
+        verify(path, faces=str(tmp_path / "others"))
+    write_json(path, measure(method="blurred", faces="2", sizes="13", kernels=2))
+    assert verify(path, limit=1)[:4] == (2, 2, 0.0, True)
     write_json(path, {"provenance": {}})
     with pytest.raises(InputError, match="no record of umsn"):
-        evaluation.verify(path)
+        verify(path)
 
 
 def test_published_pairs_are_measured_as_they_are(faces, tmp_path):
     """What `blurred_batches` makes, written as files and read back, has the rows that quantised pictures have."""
-    (some,) = evaluation.blurred_batches(faces, KERNELS, sigma=0.01, seed=0, quantise=True, batch=32)
+    (some,) = blurred_batches(faces, Protocol(kernels=KERNELS, quantise=True), batch=32)
     as_files = FaceSet(
         [f"{faces.names[i]}_ker{n:02d}_blur_k{s}" for i, (s, n) in zip(some.faces, some.kernels, strict=True)],
         (some.blurred * 255).round().byte(),
@@ -311,8 +315,8 @@ def test_published_pairs_are_measured_as_they_are(faces, tmp_path):
     datasets.save(as_files, tmp_path / "other")
     (tmp_path / "images").rename(tmp_path / "final_gt")
     (tmp_path / "other" / "images").rename(tmp_path / "final_blur")
-    record = json.loads(json.dumps(evaluation.run(method="blurred", faces=str(tmp_path), layout="pairs", batch=5)))
-    rows = evaluation.from_record(record)
+    record = json.loads(json.dumps(measure(method="blurred", faces=str(tmp_path), layout="pairs", batch=5)))
+    rows = from_record(record)
     made = small(faces, window=None, quantise=True)
     assert rows[["face", "size", "kernel"]].equals(made[["face", "size", "kernel"]])
     assert np.allclose(rows["psnr"], made["psnr"], atol=1e-4)
@@ -345,13 +349,13 @@ def test_processes_share_the_pictures_and_give_the_same_rows(faces, tmp_path):
     assert "umsn" in said[0] and said[1:] == ["", ""]
     alone = start([*program, "--json", "alone.json"], env=os.environ)
     alone.communicate()
-    shared, expected = (evaluation.from_record(read_json(tmp_path / f"{name}.json")) for name in ("shared", "alone"))
+    shared, expected = (from_record(read_json(tmp_path / f"{name}.json")) for name in ("shared", "alone"))
     assert len(expected) == 2 * 2 * len(faces)
     pd.testing.assert_frame_equal(shared, expected, rtol=0, atol=1e-5)
 
 
 def test_run_draws_faces():
-    record = evaluation.run(method="blurred", faces="1", sizes="13", kernels=1)
+    record = measure(method="blurred", faces="1", sizes="13", kernels=1)
     assert len(record["rows"]["psnr"]) == 1
     assert min(record["rows"]["identity"]) >= 1_000_000
     assert record["provenance"]["source"] == "1 drawn faces"
@@ -363,20 +367,20 @@ def test_run_draws_faces():
     [("13:27:2", (13, 15, 17, 19, 21, 23, 25, 27)), ("13:17", (13, 15, 17)), ("17", (17,)), ("13,27", (13, 27))],
 )
 def test_sizes(text, sizes):
-    assert evaluation.parse_sizes(text) == sizes
+    assert parse_sizes(text) == sizes
 
 
 @pytest.mark.parametrize("text", ["", "a", "12", "13:27:3", "27:13:2", "13:27:0", "13:17:2:1:1", "-3", "13;15"])
 def test_bad_sizes(text):
     with pytest.raises(InputError, match="sizes"):
-        evaluation.parse_sizes(text)
+        parse_sizes(text)
 
 
 @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "-1,0,20,20", "0,0,0,20", "0,0,20,10"])
 def test_bad_windows(text):
-    assert evaluation.parse_window("28,16,128,128") == Window(28, 16, 128, 128)
+    assert Window.parse("28,16,128,128") == Window(28, 16, 128, 128)
     with pytest.raises(InputError, match="window"):
-        evaluation.parse_window(text)
+        Window.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -394,4 +398,4 @@ def test_bad_windows(text):
 )
 def test_bad_words(options, words):
     with pytest.raises(InputError, match=words):
-        evaluation.run(**{"method": "blurred", "faces": "1", **options})
+        measure(**{"method": "blurred", "faces": "1", **options})

@@ -17,16 +17,18 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from scipy.signal import convolve2d
 
-from umsn import blur, figures
-from umsn.blocks import ResBlock
-from umsn.confidence import ConfidenceNetwork
-from umsn.deblurring import FirstStage, FNet, build
+from umsn.data import blur
 from umsn.faces import CLASSES, K
-from umsn.figures import curves, diagrams, tables
-from umsn.figures.canvas import LIMIT, folder
-from umsn.figures.gridding import influence, share
 from umsn.files import InputError
-from umsn.parsing import SNet
+from umsn.networks.blocks import ResBlock
+from umsn.networks.confidence import ConfidenceNetwork
+from umsn.networks.deblurring import FirstStage, FNet, build
+from umsn.networks.parsing import SNet
+from umsn.pages import figures
+from umsn.pages.figures import curves, diagrams, tables
+from umsn.pages.figures.canvas import LIMIT, folder
+from umsn.pages.figures.gridding import influence, share
+from umsn.records import reported
 
 ALT = "A picture of a test, with words enough"
 
@@ -253,10 +255,10 @@ def test_two_numbers_for_one_place_are_refused():
 
 
 def test_the_papers_numbers_keep_their_zeros_and_their_order():
-    printed = tables.reported("table6")
+    printed = reported("table6")
     assert "26.90" not in set(printed["value"]) and "0.90" in set(printed["value"])
     with pytest.raises(InputError, match="table9"):
-        tables.reported("table9")
+        reported("table9")
 
 
 def test_a_table_brings_its_numbers_along():

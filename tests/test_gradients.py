@@ -7,8 +7,8 @@ import pytest
 import torch
 from training import run_in, striped
 
-from umsn.source import Source
-from umsn.stages import STAGES, train
+from umsn.training.batches import Source
+from umsn.training.stages import STAGES, train
 
 FACES = striped()
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from umsn import interactive
 from umsn.faces import Face
-from umsn.interactive import LIMIT, SCRIPT, classes, kernel_picture, live, shake, strip
+from umsn.pages import interactive
+from umsn.pages.interactive import LIMIT, SCRIPT, classes, kernel_picture, live, shake, strip
 
 
 def face(size=48):

@@ -10,12 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from umsn import blur, live
-from umsn.exported import AGREES, Exported
+from umsn.data import blur
+from umsn.evaluation.metrics import psnr
 from umsn.faces import CLASSES
-from umsn.interactive import LIMIT, shake
-from umsn.metrics import psnr
-from umsn.weights import shipped
+from umsn.networks.onnx_export import AGREES, Exported
+from umsn.networks.weights import shipped
+from umsn.pages import live
+from umsn.pages.interactive import LIMIT, shake
 
 HEAVY = (".wasm", ".onnx", "kernels.bin", "ort.wasm.min.js", "ort.webgpu.min.js")
 #: Away from the line at the bottom, which stays in sight.
@@ -155,8 +156,8 @@ def test_kernels_are_the_librarys(fed):
 def test_the_astronaut_is_framed_as_umsn_deblur_frames_faces(fed):
     from skimage.data import astronaut
 
-    from umsn.finding import find_faces
-    from umsn.restore import small_copies
+    from umsn.photos.detection import find_faces
+    from umsn.photos.restore import small_copies
 
     photo = torch.from_numpy(astronaut()).movedim(-1, 0).float() / 255
     (expected,) = small_copies(photo, find_faces(photo)[:1])

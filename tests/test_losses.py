@@ -1,7 +1,7 @@
 import torch
 
 from umsn.faces import masks_of
-from umsn.losses import class_losses
+from umsn.networks.losses import class_losses
 
 
 def test_the_mean_is_over_the_image_not_over_the_class():

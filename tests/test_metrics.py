@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import correlate
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from umsn import metrics
+from umsn.evaluation import metrics
 from umsn.faces import K, masks_of
 
 

@@ -3,13 +3,13 @@ import runpy
 from dataclasses import asdict
 
 from umsn.files import read_json
+from umsn.networks.weights import load, shipped
 from umsn.recipes import recipe
-from umsn.weights import load, shipped
 
 
 def test_the_card_says_what_the_records_say(home):
     card = (home / "umsn/pretrained/MODEL_CARD.md").read_text(encoding="utf-8")
-    maker = runpy.run_path(str(home / "benchmarks/model_card.py"))
+    maker = runpy.run_path(str(home / "book/model_card.py"))
     assert maker["scores"]() in card
 
 
@@ -30,7 +30,7 @@ def test_the_weights_were_trained_under_the_recipe_of_that_name():
 
 def test_the_records_were_made_with_these_weights(home):
     """Every score of the card names the very file that is in the package."""
-    maker = runpy.run_path(str(home / "benchmarks/model_card.py"))
+    maker = runpy.run_path(str(home / "book/model_card.py"))
     for name in maker["SETS"]:
         provenance = read_json(maker["MEASURED"] / f"evaluate-umsn-{name}.json")["provenance"]
         assert provenance["weights"] == {"umsn": shipped().digest}, name

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from umsn.deblurring import parameters
 from umsn.faces import K
-from umsn.parsing import SNet
+from umsn.networks.deblurring import parameters
+from umsn.networks.parsing import SNet
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (127, 101), (33, 64)])

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageCms, ImageOps
 
 from umsn.files import InputError
-from umsn.photographs import Photograph, read, write
+from umsn.photos.photographs import Photograph, read, write
 
 H, W = 20, 30
 NOISE = np.random.default_rng(0)
@@ -183,7 +183,7 @@ def test_floats_out_of_range_are_refused(tmp_path, values):
 
 
 def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
-    monkeypatch.setattr("umsn.photographs.MOST_PIXELS", H * W - 1)
+    monkeypatch.setattr("umsn.photos.photographs.MOST_PIXELS", H * W - 1)
     Image.fromarray(BYTES).save(tmp_path / "a.png")
     tifffile.imwrite(tmp_path / "a.tif", DEEP[..., 0])
     for name in ("a.png", "a.tif"):

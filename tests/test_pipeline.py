@@ -19,14 +19,16 @@ def dodo(home, monkeypatch):
 
 
 def test_a_notebook_depends_on_what_it_imports_and_reads(dodo, tmp_path):
-    code = "%matplotlib inline\nfrom umsn import blur\nfrom umsn.weights import shipped\nopen('table6.csv')"
-    cells = [{"cell_type": "code", "source": code}, {"cell_type": "markdown", "source": "import umsn.synthetic"}]
+    code = (
+        "%matplotlib inline\nfrom umsn.data import blur\nfrom umsn.networks.weights import shipped\nmeasured('seeds')"
+    )
+    cells = [{"cell_type": "code", "source": code}, {"cell_type": "markdown", "source": "import umsn.data.synthetic"}]
     notebook = tmp_path / "asks.ipynb"
     notebook.write_text(json.dumps({"cells": cells}))
     found = dodo.inputs(notebook)
     assert notebook in found
-    assert {Path("umsn/blur.py"), Path("umsn/weights.py"), Path("umsn/files.py")} <= set(found)
-    assert not [path for path in found if path.parts[:2] == ("umsn", "synthetic")]
+    assert {Path("umsn/data/blur.py"), Path("umsn/networks/weights.py"), Path("umsn/files.py")} <= set(found)
+    assert not [path for path in found if path.parts[:3] == ("umsn", "pages")]
     assert all(path.exists() for path in found)
 
 
@@ -39,6 +41,11 @@ def test_every_notebook_is_in_the_table_of_contents(dodo, home):
 
 def test_what_the_live_page_is_fed_is_made_again_when_code_or_weights_change(dodo):
     task = dodo.task_live()
-    needed = {"umsn/live.py", "umsn/exported.py", "umsn/blur.py", "umsn/pretrained/umsn.safetensors"}
+    needed = {
+        "umsn/pages/live.py",
+        "umsn/networks/onnx_export.py",
+        "umsn/data/blur.py",
+        "umsn/pretrained/umsn.safetensors",
+    }
     assert needed <= {path.as_posix() for path in task["file_dep"]}
     assert set(task["targets"]) <= set(dodo.task_book()["file_dep"])

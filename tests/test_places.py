@@ -62,7 +62,8 @@ def test_all_that_notebooks_read_is_installed_with_the_package(home, tmp_path):
         cells = json.loads(path.read_text("utf-8"))["cells"]
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         assert "../results" not in code, path.name
-        read |= set(re.findall(r'path_of\("([^"]+)"\)', code))
+        read |= {f"results/measured/{name}.json" for name in re.findall(r'measured\("([^"]+)"\)', code)}
+        read |= {f"results/reported/{name}.csv" for name in re.findall(r'reported\("([^"]+)"\)', code)}
     assert places.MARK in packed and len(read) > 3
     assert read <= packed
     files = [*(home / "results/measured").glob("*.json"), *(home / "results/reported").glob("*.csv")]

@@ -5,13 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from umsn import blur, published
-from umsn.blocks import SharedSmoothing
-from umsn.confidence import closed_form
+from umsn.data import blur
 from umsn.faces import masks_of
-from umsn.losses import class_losses
-from umsn.parsing import SNet
-from umsn.summary import macs
+from umsn.networks.blocks import SharedSmoothing
+from umsn.networks.confidence import closed_form
+from umsn.networks.cost import macs
+from umsn.networks.losses import class_losses
+from umsn.networks.parsing import SNet
+from umsn.pages import published
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import save_file
 from skimage.transform import AffineTransform, SimilarityTransform, warp
 
-from umsn import recognition, synthetic
+from umsn import recognition
+from umsn.data import synthetic
 from umsn.faces import Window
 from umsn.files import InputError
 from umsn.recognition import OnnxEmbedder, VGGFace, d_vgg, each_in_turn, ranks, read_vgg_face, top_k

@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 from skimage.data import astronaut, coffee
 
-from umsn import finding, restore
 from umsn.faces import Window
 from umsn.files import InputError
+from umsn.photos import detection, restore
 
 PHOTO = torch.from_numpy(astronaut()).movedim(-1, 0).float() / 255
 EYES = (110, 205), (110, 247)  #: row and column of the astronaut's eyes, read off the picture
@@ -24,7 +24,7 @@ def inverse(blurred):
 
 def test_the_astronauts_face_is_framed_as_the_networks_know_it():
     """One frame; eyes 0.3 to 0.45 from the top, 0.25 to 0.37 apart and about in the middle."""
-    (frame,) = finding.find_faces(PHOTO)
+    (frame,) = detection.find_faces(PHOTO)
     (row, left), (_, right) = EYES
     assert frame.height == frame.width
     assert 0.30 < (row - frame.row) / frame.height < 0.45
@@ -34,14 +34,14 @@ def test_the_astronauts_face_is_framed_as_the_networks_know_it():
 
 @pytest.mark.parametrize("scale", [0.5, 3])
 def test_the_same_face_is_found_in_smaller_and_larger_pictures(scale):
-    (frame,) = finding.find_faces(PHOTO)
+    (frame,) = detection.find_faces(PHOTO)
     scaled = torch.nn.functional.interpolate(PHOTO[None], scale_factor=scale, mode="bilinear", antialias=True)[0]
-    (other,) = finding.find_faces(scaled)
+    (other,) = detection.find_faces(scaled)
     assert np.abs(np.array(other) / scale - np.array(frame)).max() < 0.12 * frame.height
 
 
 def test_no_face_is_seen_in_a_cup_of_coffee():
-    assert finding.find_faces(torch.from_numpy(coffee()).movedim(-1, 0).float() / 255) == []
+    assert detection.find_faces(torch.from_numpy(coffee()).movedim(-1, 0).float() / 255) == []
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_cannot_be_done_is_said(size, frames, words):
 @pytest.mark.parametrize("size", [(16, 16), (17, 130), (128, 16), (301, 77)])
 def test_odd_sizes_come_back_whole(size):
     photo = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
-    for frames in ([], finding.find_faces(photo), [Window(0, 0, 16, 16)]):
+    for frames in ([], detection.find_faces(photo), [Window(0, 0, 16, 16)]):
         restored = restore.restore(photo, inverse, frames)
         assert restored.shape == photo.shape and restored.min() >= 0 and restored.max() <= 1
 

@@ -10,13 +10,17 @@ import pandas as pd
 import pytest
 import torch
 
-from umsn import cli, evaluation, places, weights
-from umsn.evaluation import measures
-from umsn.evaluation.readings import readings
-from umsn.evaluation.recognised import recognised
+from umsn import cli, evaluation
+from umsn.evaluation import Protocol
+from umsn.experiments import astronaut, claims, conditions, confidences, readings, recognition
+from umsn.experiments.evaluate import from_record, to_record
+from umsn.experiments.verify import verify
 from umsn.faces import CLASSES, FaceSet
-from umsn.figures import claims, results, tables
 from umsn.files import InputError, read_json, write_json
+from umsn.networks import archive, weights
+from umsn.pages.figures import results, tables
+from umsn.pages.figures.claims import Claims
+from umsn.recognition import shipped_descriptor
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +44,8 @@ class Ids(HTMLParser):
 
 def test_a_record_is_listed_with_what_it_says(tmp_path):
     photos = torch.randint(0, 256, (2, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    rows = evaluation.evaluate({"blurred": lambda y: y}, FaceSet(["a", "b"], photos, None), sizes=(13, 15), per_size=1)
-    write_json(tmp_path / "one.json", evaluation.to_record(rows, seconds=1.5, peak_mib=99.6, weights={"umsn": "abc"}))
+    rows = evaluation.evaluate({"blurred": lambda y: y}, FaceSet(["a", "b"], photos, None), Protocol((13, 15), 1))
+    write_json(tmp_path / "one.json", to_record(rows, seconds=1.5, peak_mib=99.6, weights={"umsn": "abc"}))
     write_json(tmp_path / "two.json", {"anything": 1})
     table = results.records(tmp_path).set_index("record")
     assert table.loc["one", ["seconds", "peak MiB", "seed", "weights"]].tolist() == [1.5, 100, 0, "umsn abc"]
@@ -94,7 +98,7 @@ def test_records_of_drawn_faces_hold(home, kept):
     drawn = [n for n, r in kept.items() if str(r.get("provenance", {}).get("asked", {}).get("faces", "")).isdigit()]
     assert drawn
     for name in random.sample(drawn, min(2, len(drawn))):
-        verdict = evaluation.verify(home / f"results/measured/{name}.json", limit=1)
+        verdict = verify(home / f"results/measured/{name}.json", limit=1)
         assert verdict.holds, name
         assert verdict.rows >= 8
 
@@ -103,28 +107,28 @@ def test_a_record_of_another_measure_is_verified(tmp_path):
     """The astronaut under kernels from a file: it holds, and another number, another file and none are noticed."""
     kernels, path = tmp_path / "kernels.npz", tmp_path / "astronaut.json"
     np.savez(kernels, one=np.eye(3) / 3, two=np.pad([[1.0]], ((0, 2), (0, 2))))
-    record = measures.astronaut(str(kernels))
+    record = astronaut.measure(weights.shipped(), kernels=kernels)
     write_json(path, record)
-    assert evaluation.verify(path, kernels=str(kernels)) == (14, 14, 0.0, True)
+    assert verify(path, kernels=str(kernels))[:4] == (14, 14, 0.0, True)
     record["psnr"][1]["umsn"] += 0.5
     write_json(path, record)
-    verdict = evaluation.verify(path, kernels=str(kernels))
+    verdict = verify(path, kernels=str(kernels))
     assert (verdict.equal, verdict.holds) == (13, False)
     assert verdict.largest == pytest.approx(0.5)
     with pytest.raises(InputError, match=r"a file called 'kernels\.npz'"):
-        evaluation.verify(path)
+        verify(path)
     np.savez(tmp_path / "others.npz", one=np.eye(5) / 5)
     with pytest.raises(InputError, match="other data"):
-        evaluation.verify(path, kernels=str(tmp_path / "others.npz"))
+        verify(path, kernels=str(tmp_path / "others.npz"))
     (tmp_path / "no.npz").write_text("nothing")
     with pytest.raises(InputError, match=r"no\.npz: cannot be read"):
-        evaluation.verify(path, kernels=str(tmp_path / "no.npz"))
+        verify(path, kernels=str(tmp_path / "no.npz"))
 
 
 def test_conditions_are_held_against_the_plain_one():
-    record = measures.conditions(2)
+    record = conditions.measure(weights.shipped(), people=2)
     gained = {row["method"]: row["mean"] for row in record["gained"]}
-    assert list(gained) == list(measures.CONDITIONS)
+    assert list(gained) == list(conditions.CONDITIONS)
     for row in record["lost"]:
         assert row["mean"] == pytest.approx(gained["as drawn"] - gained[row["method"]], abs=2e-4)
         assert row["low"] <= row["mean"] <= row["high"]
@@ -132,7 +136,7 @@ def test_conditions_are_held_against_the_plain_one():
 
 @pytest.fixture(scope="module")
 def sureness():
-    return measures.confidences(2, sizes=(17, 27))
+    return confidences.measure(weights.shipped(), people=2, sizes=(17, 27))
 
 
 def test_confidences_are_told_over_training_and_kernels(sureness):
@@ -153,12 +157,12 @@ def test_a_record_of_confidences_is_verified(sureness, tmp_path):
     """It holds, and that other weights made it would be noticed."""
     path = tmp_path / "confidences.json"
     write_json(path, sureness)
-    assert evaluation.verify(path) == (310, 310, 0.0, True)
+    assert verify(path)[:4] == (310, 310, 0.0, True)
     changed = copy.deepcopy(sureness)
     changed["provenance"]["weights"]["S-Net"] = "another"
     write_json(path, changed)
     with pytest.raises(InputError, match="other weights"):
-        evaluation.verify(path)
+        verify(path)
 
 
 @pytest.mark.parametrize(("decide", "table"), [(claims.confidence_grows, "grown"), (claims.confidence_falls, "lower")])
@@ -190,14 +194,14 @@ def test_claims_over_seeds_follow_their_record(kept, tmp_path):
 
 
 def test_the_weights_of_the_last_time_are_those_of_the_package():
-    last = weights.load(places.path_of(f"results/weights/{measures.SNAPSHOTS[-1]}.safetensors"))[0]
+    last = archive.kept(confidences.SNAPSHOTS[-1])[0]
     for name, tensor in weights.shipped().network.state_dict().items():
         assert torch.equal(last[f"network.{name}"], tensor)
 
 
 def test_other_readings_are_held_against_ours():
     """A picture that ends in black loses most; cutting to what a picture can be only helps."""
-    record = readings(2, sizes=(17, 25))
+    record = readings.measure(weights.shipped(), people=2, sizes=(17, 25))
     change = {row["method"]: row["mean"] for row in record["changed"]}
     assert change["zeros beyond the border"] < min(change["mirrored at the border"], -1)
     assert change["not cut to [0, 1]"] <= 0
@@ -206,7 +210,7 @@ def test_other_readings_are_held_against_ours():
 
 
 def test_recognition_compares_restored_with_blurred_probes():
-    record = recognised(3, sizes=(19,))
+    record = recognition.measure(weights.shipped(), shipped_descriptor(), people=3, sizes=(19,))
     mean = {(row["method"], row["measure"]): row["mean"] for name in ("top", "distance") for row in record[name]}
     for row in record["gain"]:
         told = mean["umsn", row["measure"]] - mean["blurred", row["measure"]]
@@ -219,7 +223,7 @@ def test_recognition_compares_restored_with_blurred_probes():
 def test_a_centred_kernel_has_its_mass_in_the_middle():
     kernel = np.zeros((5, 5))
     kernel[0, 1], kernel[1, 1] = 0.75, 0.25
-    moved = measures.centred(kernel)
+    moved = astronaut.centred(kernel)
     places = np.arange(len(moved)) - len(moved) // 2
     assert moved.sum() == pytest.approx(1)
     assert abs((moved.sum(0) * places).sum()) <= 0.5 and abs((moved.sum(1) * places).sum()) <= 0.5
@@ -243,13 +247,13 @@ def test_one_rule_judges(effects, less, state):
 
 def test_claims_follow_their_records(home, kept, tmp_path):
     """Were the restored pictures of the record blurred ones, the first claim would no longer hold."""
-    table = claims.claims(home / "results/measured").frame
+    table = claims.judged(home / "results/measured")
     assert set(table["state"]) <= set(claims.STATES)
     assert {name for names in table["records"] for name in names} <= set(kept)
-    blurred = evaluation.from_record(kept["evaluate-protocol-real"]).query("method == 'blurred'")
+    blurred = from_record(kept["evaluate-protocol-real"]).query("method == 'blurred'")
     rows = pd.concat([blurred, blurred.assign(method="umsn")])
-    write_json(tmp_path / "evaluate-protocol-real.json", evaluation.to_record(rows))
+    write_json(tmp_path / "evaluate-protocol-real.json", to_record(rows))
     assert claims.nearer(tmp_path).state == "not"
     assert claims.over_seeds(tmp_path).state == "not yet"
-    shown = claims.claims(home / "results/measured")._repr_html_()
+    shown = Claims(table)._repr_html_()
     assert shown.count("<tr>") == len(table) + 1

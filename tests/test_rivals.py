@@ -7,10 +7,11 @@ import skimage.restoration
 import torch
 import torch.nn.functional as F
 
-from umsn import blur, evaluation, metrics, rivals, synthetic
-from umsn.figures import claims
+from umsn.data import blur, synthetic
+from umsn.evaluation import metrics, rivals
+from umsn.evaluation.rivals import normalised_sparsity, spectra, unnatural_sparsity
+from umsn.experiments import claims, evaluate
 from umsn.files import InputError, read_json, write_json
-from umsn.rivals import normalised_sparsity, spectra, unnatural_sparsity
 
 SIZE = 17
 BLIND = pytest.mark.parametrize("method", [normalised_sparsity, unnatural_sparsity])
@@ -126,11 +127,11 @@ def test_bad_pictures_are_refused():
 
 
 def test_evaluate_runs_them():
-    record = evaluation.run(method="krishnan,xu", faces="1", sizes="13", kernels=1)
+    record = evaluate.measure(method="krishnan,xu", faces="1", sizes="13", kernels=1)
     assert set(record["rows"]["method"]) == {"krishnan", "xu"}
     assert record["provenance"]["weights"] == {}
     with pytest.raises(InputError, match="'krishna'"):
-        evaluation.run(method="krishna", faces="1")
+        evaluate.measure(method="krishna", faces="1")
 
 
 def test_the_claim_follows_the_record(home, tmp_path):

@@ -9,6 +9,18 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+#: The packages that the book is made with; whoever reads environment.yml learns of them there.
+CARD = {
+    "jupyterlab",
+    "jupyter-book",
+    "torch",
+    "matplotlib",
+    "seaborn",
+    "ipywidgets",
+    "papermill",
+    "scikit-image",
+}
+
 
 @pytest.fixture
 def project(home):
@@ -44,11 +56,13 @@ def test_the_lock_holds_all_that_the_project_asks_for_but_torch(lock, asked):
             assert wanted.specifier.contains(versions[canonicalize_name(wanted.name)]), str(wanted)
 
 
-def test_environment_and_makefile_install_the_same(home, project, asked):
+def test_environment_and_makefile_install_the_same(home, project, asked, lock):
     environment = yaml.safe_load((home / "environment.yml").read_text("utf-8"))
     (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
     (torch,) = re.findall(r"^TORCH \?= (\S+)$", (home / "Makefile").read_text("utf-8"), flags=re.MULTILINE)
-    assert pip == [torch, "--requirement requirements.lock", "--editable ."]
+    assert [pip[0], *pip[-2:]] == [torch, "--requirement requirements.lock", "--editable ."]
+    assert {Requirement(line).name for line in pip[:-2]} == CARD
+    assert {str(locked) for locked in lock} >= set(pip[1:-2])
     (wanted,) = [wanted for wanted in asked if wanted.name == "torch"]
     assert wanted.specifier.contains(torch.removeprefix("torch=="))
     (python,) = [entry for entry in environment["dependencies"] if str(entry).startswith("python=")]

@@ -6,12 +6,13 @@ import pytest
 import torch
 from training import run_in, short, striped
 
-from umsn import weights
-from umsn.deblurring import FirstStage, FNet, build
 from umsn.files import InputError
-from umsn.parsing import SNet
-from umsn.source import Source
-from umsn.stages import STAGES, UP_TO_UMSN, Parsing, Stream, Whole, export, train
+from umsn.networks import weights
+from umsn.networks.deblurring import FirstStage, FNet, build
+from umsn.networks.parsing import SNet
+from umsn.recipes import recipe
+from umsn.training.batches import Source
+from umsn.training.stages import STAGES, UP_TO_UMSN, Parsing, Stream, Whole, export, prepared, train
 
 FACES = striped()
 
@@ -139,3 +140,23 @@ def test_one_batch_can_be_learned_by_heart(name):
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.4 * losses[0]
+
+
+def test_faces_of_a_run_are_drawn_once(tmp_path):
+    small = replace(recipe("smoke"), faces=2)
+    run, faces = prepared(small, 3, tmp_path)
+    (picture,) = (run.folder / "faces-2/images").glob("*-01.png")
+    before = picture.stat().st_mtime_ns
+    _, again = prepared(small, 3, tmp_path)
+    assert torch.equal(faces.photos, again.photos)
+    assert picture.stat().st_mtime_ns == before
+
+
+def test_snapshots_are_in_the_order_of_training(tmp_path):
+    plan = replace(recipe("smoke"), faces=2, snapshots=(0.34, 1.0))
+    run, faces = prepared(plan, 0, tmp_path)
+    train(run, faces, say=None)
+    tasks = run.snapshots()
+    assert list(tasks) == [1, 3]
+    first, last = (task.network.to_image.weight for task in tasks.values())
+    assert not torch.equal(first, last)

@@ -8,9 +8,9 @@ import skimage.data
 import torch
 from skimage.feature import Cascade
 
+from umsn.data.synthetic import draw, faces, identity_of, shot_of
 from umsn.faces import CLASS_OF_LABEL, LABELS
 from umsn.files import InputError
-from umsn.synthetic import draw, faces, identity_of, shot_of
 
 SEED = 5
 

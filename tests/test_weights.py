@@ -4,10 +4,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from umsn import weights
-from umsn.deblurring import build
 from umsn.files import InputError
-from umsn.parsing import SNet
+from umsn.networks import weights
+from umsn.networks.deblurring import build
+from umsn.networks.parsing import SNet
 
 FACTS = {"method": "nrl", "width": 16, "expansion": 1, "parsing_widths": [4, 8]}
 

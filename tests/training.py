@@ -9,7 +9,7 @@ import torch
 
 from umsn.faces import FaceSet
 from umsn.recipes import Recipe, Schedule, recipe
-from umsn.stages import Run
+from umsn.training.stages import Run
 
 SHORT = Schedule(4, 2, 1e-3, "cosine")
 

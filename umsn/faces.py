@@ -14,6 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from umsn.files import InputError
+
 LABELS = (
     "background", "skin", "left brow", "right brow", "left eye", "right eye",
     "nose", "upper lip", "inner mouth", "lower lip", "hair",
@@ -28,6 +30,12 @@ CLASS_OF_LABEL = (0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3)
 #: eyeglasses (3) count as skin, since Helen's annotators labelled the face through them. Its left is the
 #: person's, Helen's the picture's.
 HELEN_OF_CELEBAMASK = (0, 1, 6, 1, 5, 4, 3, 2, 0, 0, 8, 7, 9, 10, 0, 0, 0, 0, 0)
+
+#: Height and width of the images that the networks are trained and tested on, in pixels (Sec. IV).
+SIDE = 128
+
+#: Weights of red, green and blue in the brightness of an image (luma, ITU-R BT.601).
+LUMA = (0.299, 0.587, 0.114)
 
 #: Brows and eyes change sides when a picture is mirrored.
 MIRRORED_LABEL = (0, 1, 3, 2, 5, 4, 6, 7, 8, 9, 10)
@@ -66,6 +74,22 @@ class Window(NamedTuple):
     column: int
     height: int
     width: int
+
+    @classmethod
+    def parse(cls, text: str, *, what: str = "window", inside: bool = True, least: int = 11) -> Window:
+        """The window of "28,16,128,128": row, column, height, width in pixels.
+
+        Raises InputError, calling it ``what``, for other text, for less than ``least`` pixels of height or width and,
+        with ``inside``, for a negative row or column.
+        """
+        try:
+            window = cls(*(int(part) for part in text.split(",")))
+        except (TypeError, ValueError):
+            window = cls(-1, -1, 0, 0)
+        if min(window.height, window.width) < least or (inside and min(window.row, window.column) < 0):
+            form = f"ROW,COLUMN,HEIGHT,WIDTH in pixels, at least {least} high and wide, for instance 28,16,128,128"
+            raise InputError(f"{what} {text!r}: expected {form}")
+        return window
 
     def crop(self, image: Tensor) -> Tensor:
         """Cut the window out of (..., H, W)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,26 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
-    """Write ``content`` as readable JSON, whole."""
+    """Write ``content`` as readable JSON, whole: an entry a line; plain lists and the rows of a table on one line."""
     with whole(path) as beside:
-        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        beside.write_text(_readable(content) + "\n", encoding="utf-8")
+
+
+def _readable(value: Any, indent: str = "", *, row: bool = False) -> str:
+    """JSON of a value that stands behind ``indent``; a ``row`` of a list, a dict of plain values, stays on one line."""
+    inner = indent + " "
+    nested = any(isinstance(part, dict | list | tuple) for part in _parts(value))
+    if isinstance(value, dict) and value and (nested or not row):
+        names = (json.dumps(str(key), ensure_ascii=False) for key in value)
+        lines = [f"{name}: {_readable(part, inner)}" for name, part in zip(names, value.values(), strict=True)]
+        return "{" + ",".join(f"\n{inner}{line}" for line in lines) + f"\n{indent}}}"
+    if nested:
+        return "[" + ",".join(f"\n{inner}{_readable(part, inner, row=True)}" for part in value) + f"\n{indent}]"
+    return json.dumps(value, ensure_ascii=False, separators=(",", ": "))
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

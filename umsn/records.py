@@ -1,4 +1,7 @@
-"""Provenance: what made a number, on what, how fast (for every record under results/measured)."""
+"""Records: what made a number, on what, how fast; and the two kinds of numbers that are kept, never in one file.
+
+``results/reported/`` holds the paper's tables, ``results/measured/`` our own records, each with its provenance.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +18,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy
+import pandas as pd
 import torch
+
+from umsn import places
+from umsn.files import InputError, read_json
 
 try:
     import resource
@@ -22,6 +30,45 @@ except ImportError:  # Windows has no getrusage
     resource = None
 
 _PACKAGE = Path(__file__).resolve().parent
+
+#: Where records are, in the repository.
+MEASURED = "results/measured"
+
+
+def record(asked: Mapping[str, Any], found: Mapping[str, Any], timer: Timer, **facts: Any) -> dict[str, Any]:
+    """What an experiment found, behind what made it: {"provenance": .., **found}, as JSON holds it.
+
+    ``asked`` are the experiment's name ("measure") and options, by which `umsn verify` asks again; ``facts`` join the
+    provenance.
+    """
+    about = provenance(asked=dict(asked), **facts, seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib)
+    return {"provenance": about, **found}
+
+
+def rows_of(table: pd.DataFrame, digits: int = 4) -> list[dict[str, Any]]:
+    """A table as records keep it: a dict a row, rounded."""
+    return table.round(digits).to_dict("records")
+
+
+def folder_of(given: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of records that was given, or the repository's own."""
+    return places.path_of(MEASURED) if given is None else Path(given)
+
+
+def measured(name: str, folder: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """The record of that name, of `folder_of`. Raises InputError when it is missing or no JSON."""
+    return read_json(folder_of(folder) / f"{name}.json")
+
+
+def reported(name: str) -> pd.DataFrame:
+    """What the paper prints, ``results/reported/<name>.csv`` (table1 .. table8, pubfig); values are text, as printed.
+
+    Raises InputError when there is no such file.
+    """
+    path = places.path_of("results/reported") / f"{name}.csv"
+    if not path.is_file():
+        raise InputError(f"{path.name}: no such file in results/reported; table1 .. table8 or pubfig was expected")
+    return pd.read_csv(path, dtype={"value": str})
 
 
 def provenance(**extra: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-/* The blur of umsn.blur, in the page. Pictures are planar RGB, Float32Array(3 x side x side) in [0, 1], row by row. */
+/* The blur of umsn.data.blur, in the page. Pictures are planar RGB, Float32Array(3 x side x side) in [0, 1], row by row. */
 
-/* The time a path spends on each pixel of a size x size kernel, as umsn.blur.rasterise has it: points [row, column] in
+/* The time a path spends on each pixel of a size x size kernel, as umsn.data.blur.rasterise has it: points [row, column] in
    pixels, the middle of their bounding box in the middle of the kernel; what lies outside is lost, the sum is 1. */
 export function rasterise(points, size) {
   const reach = (size - 1) / 2;
@@ -81,7 +81,7 @@ export function addNoise(picture, sigma, seed) {
   return picture.map((value) => Math.min(1, Math.max(0, value + (sigma ? sigma * normal() : 0))));
 }
 
-/* Peak signal-to-noise ratio in dB (umsn.metrics.psnr). */
+/* Peak signal-to-noise ratio in dB (umsn.evaluation.metrics.psnr). */
 export function psnr(a, b) {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2;

@@ -131,3 +131,22 @@ def _groups(rows: pd.DataFrame, by: str | Sequence[str]) -> Iterator[tuple[dict[
     names = [by] if isinstance(by, str) else list(by)
     for key, group in rows.groupby(names, sort=False):
         yield dict(zip(names, key, strict=True)), group
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """A difference with its sign, a true minus: "+0.43", "−0.05"."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def in_words(mean: float, low: float, high: float) -> str:
+    """A mean and its interval: "21.30 (20.95 to 21.66)"; three digits after the point below 1."""
+    digits = 3 if abs(mean) < 1 else 2
+    if not np.isfinite([low, high]).all():
+        return f"{mean:.{digits}f}"
+    return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def signed_in_words(differences: pd.DataFrame, digits: int = 2) -> list[str]:
+    """Differences and their intervals, from columns mean, low and high: "+0.43 (−0.05 to +0.91)"."""
+    rows = differences[["mean", "low", "high"]].to_numpy(float)
+    return ["{} ({} to {})".format(*(signed(value, digits) for value in row)) for row in rows]

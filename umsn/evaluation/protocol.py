@@ -1,232 +1,153 @@
-"""Faces x kernels x methods, one row each: the protocol of Sec. IV.
+"""The blurred images of Sec. IV, a batch at a time: made here from faces and kernels, or by somebody else and read.
 
 Each of 100 faces is blurred by the same 80 kernels, ten of each size 13, 15, .. 27; any part of that can be asked for.
-Where a process group has been set up (torchrun), its processes share the pictures, and all of them get all rows.
+A photograph larger than the window is blurred before the window is cut, so that no border effect is measured.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import pandas as pd
+import numpy as np
 import torch
-import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor
 
-from umsn import blur, metrics
-from umsn.datasets import Pairs, data_hash
-from umsn.evaluation.pictures import ALONE, Batch, Kernel, Share, blurred_batches, published_batches
-from umsn.faces import CLASSES, FaceSet, Window
+from umsn.data import blur
+from umsn.data.blur import Kernel
+from umsn.data.datasets import Pairs
+from umsn.faces import FaceSet, Window, masks_of
 from umsn.files import InputError
-from umsn.records import Timer
 
-Method = Callable[[Tensor], Tensor]  #: blurred (B, 3, H, W) in [0, 1] -> restored, likewise
-Progress = Callable[[int, int], None]  #: pictures done, pictures in all
+Share = tuple[int, int]  #: which process this is, of how many
+ALONE: Share = (0, 1)
+
+#: The noise of our measurements, on the scale [0, 1]: what is usually quoted for the test sets of Shen et al. (2018).
+SIGMA = 0.01
 
 
-def evaluate(
-    methods: Mapping[str, Method],
+@dataclass(frozen=True)
+class Protocol:
+    """How faces are blurred to be measured; as it stands, the paper's test sets (Sec. IV)."""
+
+    sizes: Sequence[int] = blur.TEST_SIZES  #: of the kernels, odd, pixels
+    per_size: int = 10  #: kernels of each size
+    sigma: float = SIGMA  #: standard deviation of the noise, on the scale [0, 1]
+    seed: int = 0  #: of kernels and noise
+    centre: blur.Centre = "box"  #: where a kernel has its middle
+    window: Window | None = None  #: the part of each photograph that is measured; None for all of it
+    quantise: bool = False  #: whether blurred images are rounded to the 256 levels of a file
+    kernels: Sequence[Kernel] | None = None  #: in the place of those drawn from sizes, per_size, seed and centre
+
+    def drawn(self) -> list[Kernel]:
+        """The kernels that every face is blurred by, in their order."""
+        if self.kernels is not None:
+            return list(self.kernels)
+        return blur.protocol_kernels(self.sizes, self.per_size, self.seed, centre=self.centre)
+
+    def facts(self) -> dict[str, Any]:
+        """What a record says of it."""
+        kernels = self.drawn()
+        return {
+            "sizes": sorted({size for size, *_ in kernels}),
+            "kernels": len(kernels),
+            "centre": self.centre if self.kernels is None else None,
+            "sigma": self.sigma,
+            "seed": self.seed,
+            "window": None if self.window is None else list(self.window),
+            "quantise": self.quantise,
+        }
+
+
+class BlurredBatch(NamedTuple):
+    """Some blurred images, windows cut, and what they were made of."""
+
+    places: list[int]  #: B positions among all images of the protocol
+    faces: list[int]  #: B positions in the face set
+    kernels: list[tuple[int, int]]  #: B kernels: size and number
+    sharp: Tensor  #: (B, 3, H, W)
+    masks: Tensor | None  #: (B, K, H, W) of the sharp image; None without labels
+    blurred: Tensor  #: (B, 3, H, W) in [0, 1]
+
+
+def blurred_batches(
     faces: FaceSet,
+    protocol: Protocol,
     *,
-    sizes: Sequence[int] = blur.TEST_SIZES,
-    per_size: int = 10,
-    sigma: float = 0.01,
-    seed: int = 0,
-    centre: blur.Centre = "box",
-    kernels: Sequence[Kernel] | None = None,
-    window: Window | None = None,
-    quantise: bool = False,
     batch: int = 4,
     device: str | torch.device = "cpu",
-    progress: Progress | None = None,
-) -> pd.DataFrame:
-    """Measure every method on every face and kernel (Tables I, III, VI): one row a picture and method.
+    share: Share = ALONE,
+) -> Iterator[BlurredBatch]:
+    """Every face with every kernel, a batch at a time, faces first; or a process's share of them.
 
-    Columns: method, face, identity (-1 unknown), size, kernel (1..), sigma; psnr, ssim, ssim_volumetric; where there
-    are labels also psnr_CLASS, ssim_CLASS (nan where the class is absent). Restored pictures are clipped to [0, 1].
-    ``kernels`` takes the place of the protocol's. ``attrs`` hold the protocol and each method's seconds a picture.
-    Raises ValueError when a method returns another shape or numbers that are not finite.
+    The noise of an image follows from the protocol's seed, its face's place and its kernel's size and number, not from
+    ``batch``, the device or what else is measured. Images are clipped to [0, 1]. Raises InputError where the window
+    leaves the photographs.
     """
-    drawn = kernels is None
-    kernels = blur.protocol_kernels(sizes, per_size, seed, centre=centre) if drawn else list(kernels)
-    options = {"sigma": sigma, "seed": seed, "window": window, "quantise": quantise}
-    batches = blurred_batches(faces, kernels, batch=batch, device=device, share=_share(), **options)
-    rows = _rows(methods, faces, batches, sigma, len(faces) * len(kernels), progress)
-    rows.attrs["protocol"] = {
-        "faces": len(faces),
-        "data": data_hash(faces),
-        "sizes": sorted({size for size, *_ in kernels}),
-        "kernels": len(kernels),
-        "centre": centre if drawn else None,
-        **options,
-        "window": None if window is None else list(window),
-    }
-    return rows
+    height, width = faces.photos.shape[-2:]
+    window, kernels = protocol.window, protocol.drawn()
+    if window is not None and (window.row + window.height > height or window.column + window.width > width):
+        raise InputError(f"window {tuple(window)}: does not fit into faces of {height}x{width} pixels")
+    largest = max(kernel.shape[-1] for *_, kernel in kernels)
+    stack = torch.stack([F.pad(kernel, ((largest - kernel.shape[-1]) // 2,) * 4) for *_, kernel in kernels]).to(device)
+    pairs = [(face, kernel) for face in range(len(faces)) for kernel in range(len(kernels))]
+    for places in _shared(len(pairs), batch, share):
+        which, how = (list(column) for column in zip(*(pairs[place] for place in places), strict=True))
+        names = [kernels[i][:2] for i in how]
+        photos = faces.photos[which].to(device).float() / 255
+        blurred = _cut(blur.blur(photos, stack[how]) if largest > 1 else photos, window)
+        noise = [_generator(protocol.seed, face, *name) for face, name in zip(which, names, strict=True)]
+        parts = [blur.add_noise(one[None], protocol.sigma, own) for one, own in zip(blurred, noise, strict=True)]
+        noisy = torch.cat(parts)
+        yield BlurredBatch(
+            places,
+            which,
+            names,
+            _cut(photos, window),
+            _masks(faces, which, window, device),
+            (noisy * 255).round() / 255 if protocol.quantise else noisy,
+        )
 
 
-def evaluate_pairs(
-    methods: Mapping[str, Method],
+def published_batches(
     pairs: Pairs,
     *,
     window: Window | None = None,
     batch: int = 4,
     device: str | torch.device = "cpu",
-    progress: Progress | None = None,
-) -> pd.DataFrame:
-    """Measure every method on pictures that somebody else blurred; rows as of `evaluate`, sigma nan: unknown."""
-    batches = published_batches(pairs, window=window, batch=batch, device=device, share=_share())
-    rows = _rows(methods, pairs.faces, batches, math.nan, len(pairs.pairs), progress)
-    rows.attrs["protocol"] = {
-        "faces": len(pairs.faces),
-        "data": data_hash(pairs.faces),
-        "pictures": len(pairs.pairs),
-        "window": None if window is None else list(window),
-    }
-    return rows
+    share: Share = ALONE,
+) -> Iterator[BlurredBatch]:
+    """Blurred images that somebody else made, as they are on disk, a batch at a time; or a process's share."""
+    for places in _shared(len(pairs.pairs), batch, share):
+        some = [pairs.pairs[place] for place in places]
+        which = [pair.face for pair in some]
+        yield BlurredBatch(
+            places,
+            which,
+            [(pair.size, pair.kernel) for pair in some],
+            _cut(pairs.faces.photos[which].to(device).float() / 255, window),
+            _masks(pairs.faces, which, window, device),
+            _cut(pairs.blurred(some).to(device), window),
+        )
 
 
-def _rows(
-    methods: Mapping[str, Method],
-    faces: FaceSet,
-    batches: Iterator[Batch],
-    sigma: float,
-    total: int,
-    progress: Progress | None,
-) -> pd.DataFrame:
-    columns: dict[str, list] = {}
-    seconds, done = dict.fromkeys(methods, 0.0), 0
-    with torch.inference_mode():
-        for some in batches:
-            count = len(some.faces)
-            for name, method in methods.items():
-                with Timer() as timer:
-                    restored = method(some.blurred)
-                seconds[name] += timer.seconds
-                _check(name, restored, some.blurred)
-                keys = {"place": some.places, "method": [name] * count, **_keys(faces, some)}
-                keys |= {"sigma": [float(sigma)] * count}
-                for column, values in {**keys, **measure(restored.clamp(0, 1), some.sharp, some.masks)}.items():
-                    columns.setdefault(column, []).extend(values)
-            done += count
-            if progress is not None:
-                progress(min(done * _share()[1], total), total)
-    parts, times = _from_all(columns), _from_all(seconds)
-    rows = pd.concat([pd.DataFrame(part) for part in parts if part]).sort_values("place", kind="stable")
-    rows = rows.sort_values("method", kind="stable", key=lambda c: c.map(list(methods).index), ignore_index=True)
-    rows.attrs["seconds_per_image"] = {name: sum(time[name] for time in times) / total for name in methods}
-    return rows.drop(columns="place")
+def _shared(count: int, batch: int, share: Share) -> Iterator[list[int]]:
+    """The batches of a process: it takes every so-manieth of those that one process would make, whole."""
+    rank, processes = share
+    for start in range(rank * batch, count, processes * batch):
+        yield list(range(start, min(start + batch, count)))
 
 
-def _share() -> Share:
-    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else ALONE
+def _cut(image: Tensor, window: Window | None) -> Tensor:
+    return image if window is None else window.crop(image)
 
 
-def _from_all(mine: dict) -> list[dict]:
-    """What each process has, in the order of their ranks."""
-    if not dist.is_initialized():
-        return [mine]
-    gathered: list[dict] = [{}] * dist.get_world_size()
-    dist.all_gather_object(gathered, mine)
-    return gathered
+def _masks(faces: FaceSet, which: list[int], window: Window | None, device: str | torch.device) -> Tensor | None:
+    return None if faces.labels is None else _cut(masks_of(faces.labels[which].to(device)), window)
 
 
-def measure(restored: Tensor, sharp: Tensor, masks: Tensor | None = None) -> dict[str, list[float]]:
-    """All measures of a batch, by name: pictures (B, 3, H, W) in [0, 1] and masks (B, K, H, W) -> B numbers."""
-    found = {name: getattr(metrics, name)(restored, sharp) for name in ("psnr", "ssim", "ssim_volumetric")}
-    if masks is not None:
-        for name, values in (("psnr", metrics.class_psnr), ("ssim", metrics.class_ssim)):
-            by_class = values(restored, sharp, masks)
-            found |= {f"{name}_{title}": by_class[:, i] for i, title in enumerate(CLASSES)}
-    return {name: values.tolist() for name, values in found.items()}
-
-
-def evaluate_masks(
-    parsers: Mapping[str, Callable[[Tensor], Tensor]],
-    faces: FaceSet,
-    *,
-    sizes: Sequence[int] = blur.TEST_SIZES,
-    per_size: int = 10,
-    sigma: float = 0.01,
-    seed: int = 0,
-    centre: blur.Centre = "box",
-    window: Window | None = None,
-    batch: int = 4,
-    device: str | torch.device = "cpu",
-    progress: Progress | None = None,
-) -> pd.DataFrame:
-    """F-scores of semantic masks on clean and on blurry pictures (Table II): one row a picture, parser and class.
-
-    A parser takes (B, 3, H, W) to masks or logits (B, K, H, W), of which the largest is the class. Columns: method (the
-    parser), face, identity, size, kernel (both 0 for clean), sigma, input ("clean" | "blurry"), class, f_score, and the
-    pixel counts overlap, predicted, true that `pooled_f_scores` adds up. Raises InputError for faces without labels.
-    """
-    if faces.labels is None:
-        raise InputError("faces without labels: F-scores compare masks with a label map")
-    none = [(0, 0, torch.ones(1, 1))]
-    blurry = blur.protocol_kernels(sizes, per_size, seed, centre=centre)
-    total, done, tables = len(faces) * (1 + len(blurry)), 0, []
-    for title, kernels, noise in (("clean", none, 0.0), ("blurry", blurry, sigma)):
-        options = {"sigma": noise, "seed": seed, "window": window, "batch": batch, "device": device}
-        with torch.inference_mode():
-            for some in blurred_batches(faces, kernels, **options):
-                true = some.masks.argmax(1)
-                for name, parser in parsers.items():
-                    predicted = parser(some.blurred).argmax(1)
-                    counts = metrics.overlaps(predicted, true).cpu().numpy()
-                    keys = {"method": name, **_keys(faces, some), "sigma": noise, "input": title}
-                    scores = metrics.f_score(predicted, true).double().cpu().numpy()
-                    for i, label in enumerate(CLASSES):
-                        measured = {
-                            "f_score": scores[:, i],
-                            **dict(zip(("overlap", "predicted", "true"), counts[:, i].T, strict=True)),
-                        }
-                        tables.append(pd.DataFrame({**keys, "class": label, **measured}))
-                done += len(some.faces)
-                if progress is not None:
-                    progress(done, total)
-    return pd.concat(tables, ignore_index=True)
-
-
-def evaluate_calibration(
-    parser: Callable[[Tensor], Tensor],
-    faces: FaceSet,
-    kernels: Sequence[Kernel],
-    *,
-    sigma: float = 0.01,
-    seed: int = 0,
-    window: Window | None = None,
-    batch: int = 4,
-) -> pd.DataFrame:
-    """How sure a parser is of its masks, and how right: one row a picture and bin, of all classes together.
-
-    ``parser``: blurred (B, 3, H, W) -> probabilities (B, K, H, W). Columns: face, size, kernel, bin, and the counts of
-    `metrics.reliability` that `reliability` adds up: pixels, said, true.
-    """
-    tables = []
-    with torch.inference_mode():
-        for some in blurred_batches(faces, kernels, sigma=sigma, seed=seed, window=window, batch=batch):
-            found = metrics.reliability(parser(some.blurred), some.masks).cpu().numpy()
-            keys = _keys(faces, some)
-            for place in range(found.shape[1]):
-                counts = dict(zip(("pixels", "said", "true"), found[:, place].T, strict=True))
-                tables.append(pd.DataFrame({**keys, "bin": place, **counts}))
-    return pd.concat(tables, ignore_index=True)
-
-
-def _keys(faces: FaceSet, some: Batch) -> dict[str, list[str] | list[int]]:
-    known = faces.identities is not None
-    sizes, numbers = zip(*some.kernels, strict=True)
-    return {
-        "face": [faces.names[i] for i in some.faces],
-        "identity": [int(faces.identities[i]) if known else -1 for i in some.faces],
-        "size": list(sizes),
-        "kernel": list(numbers),
-    }
-
-
-def _check(name: str, restored: Tensor, blurred: Tensor) -> None:
-    if restored.shape != blurred.shape:
-        raise ValueError(f"method {name!r} returned {tuple(restored.shape)}; expected {tuple(blurred.shape)}")
-    if not bool(restored.isfinite().all()):
-        raise ValueError(f"method {name!r} returned numbers that are not finite; expected values near [0, 1]")
+def _generator(*keys: int) -> torch.Generator:
+    """A generator for these numbers alone."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0] >> 1))

@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from umsn import weights
 from umsn.faces import FaceSet
 from umsn.files import InputError
+from umsn.networks import weights
 
-SIDE = 64  #: pixels of the face frame that `Descriptor.embed` looks at
+SEEN = 64  #: pixels a side of the face frame that `Descriptor.embed` looks at
 
 
 class Descriptor(nn.Module):
@@ -38,7 +38,7 @@ class Descriptor(nn.Module):
             ),
             nn.MaxPool2d(2),
         )
-        side = SIDE // 2 ** len(widths)
+        side = SEEN // 2 ** len(widths)
         self.summary = nn.Linear(widths[-1] * side**2, length)
 
     def features(self, image: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class Descriptor(nn.Module):
         return self.deeper(self.features(image))
 
     def forward(self, image: Tensor) -> Tensor:
-        """One look: (B, 3, SIDE, SIDE) RGB in [0, 1] -> (B, 64) of length 1, as in training."""
+        """One look: (B, 3, SEEN, SEEN) RGB in [0, 1] -> (B, 64) of length 1, as in training."""
         return F.normalize(self.summary(self.pool4(image).flatten(1)), dim=1)
 
     def embed(self, image: Tensor) -> Tensor:
@@ -62,13 +62,13 @@ class Descriptor(nn.Module):
         Any size is taken; what is seen is its reduction to 64 x 64 and the mirror image of that, whose embeddings are
         added. The larger the scalar product of two results, the more alike the faces.
         """
-        if image.shape[-2:] != (SIDE, SIDE):
-            image = F.interpolate(image, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
+        if image.shape[-2:] != (SEEN, SEEN):
+            image = F.interpolate(image, (SEEN, SEEN), mode="bilinear", antialias=True, align_corners=False)
         return F.normalize(self(image) + self(image.flip(-1)), dim=1)
 
 
 def varied(photos: Tensor, frame: float, generator: torch.Generator) -> Tensor:
-    """Photographs as another camera might have taken them: (B, 3, H, W) in [0, 1] -> (B, 3, SIDE, SIDE).
+    """Photographs as another camera might have taken them: (B, 3, H, W) in [0, 1] -> (B, 3, SEEN, SEEN).
 
     ``frame`` is the part of the side that frames the face. Shifted, turned, zoomed, mirrored, lit otherwise, softer.
     """
@@ -82,7 +82,7 @@ def varied(photos: Tensor, frame: float, generator: torch.Generator) -> Tensor:
     light = (0.2 * spread(1, 1, 1) + 0.04 * spread(3, 1, 1)).exp()
     soft = (0.5 + 0.5 * spread(1, 1, 1)) * (spread(1, 1, 1) < 0)
     affine, light, soft = (t.to(photos.device) for t in (affine, light, soft))
-    grid = F.affine_grid(affine, [count, 3, SIDE, SIDE], align_corners=False)
+    grid = F.affine_grid(affine, [count, 3, SEEN, SEEN], align_corners=False)
     framed = F.grid_sample(photos, grid, padding_mode="reflection", align_corners=False)
     box = F.avg_pool2d(F.pad(framed, (2, 2, 2, 2), mode="reflect"), 5, 1)
     return (torch.lerp(framed, box, soft) * light).clamp(0, 1)
@@ -103,7 +103,7 @@ def train_descriptor(
 ) -> tuple[Descriptor, list[dict[str, float]]]:
     """Learn to tell the people of ``faces`` apart; the descriptor, and a history of step, loss and accuracy.
 
-    ``margin`` pixels lie around the face frame on each side, as in `umsn.synthetic.faces`, so that shifts show what is
+    ``margin`` pixels lie around the face frame on each side, as in `synthetic.faces`, so that shifts show what is
     there. The loss is the softmax over ``scale`` times the cosines with one learnt direction a person, the right one's
     reduced by ``gap``; in the end `discriminate` finds the last layer anew. Same seed, same bits on the CPU. Raises
     InputError for identities unknown or fewer than two.
@@ -112,7 +112,7 @@ def train_descriptor(
         raise InputError("faces of unknown or fewer than two identities: a descriptor learns to tell people apart")
     people, target = faces.identities.unique(return_inverse=True)
     frame = 1 - 2 * margin / faces.photos.shape[-1]
-    photos, target = _reduced(faces.photos, round(SIDE / frame)).to(device), target.to(device)
+    photos, target = _reduced(faces.photos, round(SEEN / frame)).to(device), target.to(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         descriptor, directions = Descriptor(), torch.randn(len(people), 64)
@@ -154,7 +154,7 @@ def _reduced(photos: Tensor, side: int) -> Tensor:
 def discriminate(descriptor: Descriptor, views: Iterable[tuple[Tensor, Tensor]], shrinkage: float = 0.1) -> None:
     """Replace the last layer by Fisher's linear discriminant of pool4, in closed form (Belhumeur et al. 1997).
 
-    ``views`` are batches of (B, 3, SIDE, SIDE) RGB in [0, 1] and of (B,) people. Directions in which the people's means
+    ``views`` are batches of (B, 3, SEEN, SEEN) RGB in [0, 1] and of (B,) people. Directions in which the people's means
     differ most, in units of how photographs of one person differ. ``shrinkage`` times the mean variance is added to the
     variance of every direction: there are more of them than photographs.
     """

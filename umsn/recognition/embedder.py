@@ -12,6 +12,7 @@ from torch import Tensor
 
 from umsn.faces import Window
 from umsn.files import InputError
+from umsn.networks.onnx_export import session
 from umsn.recognition.alignment import aligned, by_box, by_points
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  #: of RGB in [0, 1]
@@ -34,19 +35,9 @@ class OnnxEmbedder:
         bgr: bool = False,
         threads: int = 1,
     ) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise InputError(f'{path}: needs ONNX Runtime, which is not installed; pip install "umsn[onnx]"') from None
         if not Path(path).is_file():
             raise InputError(f"{path}: no such file; a recognition network (.onnx) was expected")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = threads, 3
-        try:
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own exceptions share no narrower public base
-            reason = " ".join(str(error).split())[:120]
-            raise InputError(f"{path}: not a network that ONNX Runtime can run ({reason})") from None
+        self.session = session(path, threads=threads)
         self.path, self.size, self.bgr = path, size, bgr
         self.mean, self.std = (torch.tensor(v, dtype=torch.float32).view(-1, 1, 1) for v in (mean, std))
         shape = self.session.get_inputs()[0].shape

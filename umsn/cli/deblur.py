@@ -1,0 +1,85 @@
+"""`umsn deblur`: the faces of photographs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from umsn.cli.options import Add, add_fast, add_weights, number, place
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from umsn.networks.weights import Pipeline
+    from umsn.photos.restore import Report
+
+ABOUT = "deblur the faces of photographs", "umsn deblur holiday.jpg scan.tif -o sharp"
+
+
+def add_options(add: Add) -> None:
+    add("photo", nargs="+", type=place, metavar="PHOTO", help="a JPEG, PNG, TIFF, WebP, ... or a folder of them")
+    add(
+        "-o",
+        "--out",
+        type=place,
+        default="deblurred",
+        metavar="DIR",
+        help="folder for the results, as PNG (default: deblurred)",
+    )
+    add("--box", metavar="R,C,H,W", help="the face: first row, first column, height, width; eyes a third from the top")
+    add("--whole", action="store_true", help="take the whole picture for the face, instead of searching one")
+    add_weights(add)
+    add(
+        "--batch",
+        type=number(1, 1024),
+        default=1,
+        metavar="N",
+        help="faces deblurred together; pays on a GPU (default: 1)",
+    )
+    add_fast(add)
+    add("--device", default="cpu", help="cpu (default), cuda, or auto")
+
+
+def run(options: argparse.Namespace) -> int:
+    from umsn.faces import Window
+
+    box = None
+    if options.box is not None:
+        box = Window.parse(options.box, what="box", inside=False, least=1)
+    from tqdm import tqdm
+
+    from umsn.networks.weights import pipeline, shipped
+    from umsn.photos.restore import photos_in, restore_all
+    from umsn.processes import device_called
+
+    photos, device = photos_in(options.photo), device_called(options.device)
+    networks = pipeline(options.weights, device) if options.weights else shipped(device=device)
+    deblur = _restorer(networks, device, options.fast)
+    reports = restore_all(photos, options.out, deblur, box=box, whole=options.whole, batch=options.batch)
+    code, silent = 0, len(photos) < 4 or not sys.stderr.isatty()
+    for report in tqdm(reports, total=len(photos), unit="photo", disable=silent, leave=False):
+        if report.error is not None:
+            tqdm.write(f"umsn: {report.error}", file=sys.stderr)
+            code = 2
+            continue
+        tqdm.write(f"{report.photo} -> {report.result}: {_where(report, options.whole)}; {report.seconds:.1f} s")
+        sys.stdout.flush()
+    return code
+
+
+def _where(report: Report, whole: bool) -> str:
+    """What part of the photograph was worked on, in words."""
+    if report.frames:
+        return ", ".join(f"{f.row},{f.column},{f.height},{f.width}" for f in report.frames)
+    return "the whole picture" if whole else "the whole picture, since no face was found (--box says where one is)"
+
+
+def _restorer(networks: Pipeline, device: str, fast: bool) -> Callable[[Tensor], Tensor]:
+    """What restores pictures, on the device or by ONNX Runtime; both take and give them on the CPU."""
+    if fast:
+        from umsn.networks.onnx_export import Fast
+
+        return Fast(networks)
+    return lambda blurred: networks(blurred.to(device)).restored.cpu()

@@ -1,0 +1,120 @@
+"""`umsn train`: the networks, stage by stage."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from umsn.cli.options import RECIPES, Add, add_layout, add_seed, decimal, place
+
+if TYPE_CHECKING:
+    from umsn.faces import FaceSet
+
+ABOUT = (
+    "train the networks, stage by stage; the same command goes on where it was interrupted",
+    "umsn train --recipe laptop --out run --minutes 30",
+)
+
+
+def add_options(add: Add) -> None:
+    add("--recipe", default="laptop", help=f"{RECIPES} (default: laptop)")
+    add("-o", "--out", type=place, required=True, metavar="DIR", help="folder for checkpoints and trained networks")
+    add("--faces", metavar="FOLDER|N", help="a folder of labelled faces, or how many to draw (default: the recipe's)")
+    add_layout(add)
+    add("--validate", default="16", metavar="FOLDER|N", help="faces measured along the way, or how many to draw (16)")
+    add("--stage", action="append", metavar="NAME", help="run this stage only; may be repeated (default: up to umsn)")
+    add("--all", action="store_true", help="run all stages: up to umsn, then the other rows of Table VI")
+    add(
+        "--from",
+        dest="start",
+        type=place,
+        metavar="FILE",
+        help="go on from exported weights, with stage umsn if none is named",
+    )
+    add("--perceptual", action="store_true", help="add the loss of Eq. 5, with the package's face descriptor")
+    add("--precision", default="auto", help="float32, bfloat16, or auto (default): bfloat16 where the hardware has it")
+    add("--compile", action="store_true", help="have torch compile the networks' blocks: a slow start, then faster")
+    add("--minutes", type=decimal(0, 1e6), metavar="M", help="stop after so long, whatever the recipe says")
+    add_seed(add, "of everything drawn")
+    add("--device", default="auto", help="cpu, cuda, or auto (default)")
+
+
+def run(options: argparse.Namespace) -> None:
+    import torch
+
+    from umsn import processes
+    from umsn.files import InputError
+    from umsn.recipes import recipe
+    from umsn.training import stages
+
+    chosen = recipe(options.recipe)
+    usual = list(stages.STAGES) if options.all else ["umsn"] if options.start else list(stages.UP_TO_UMSN)
+    names = options.stage or usual
+    if unknown := [name for name in names if name not in stages.STAGES]:
+        raise InputError(f"stage {unknown[0]!r}: expected one of {', '.join(stages.STAGES)}")
+    if options.minutes is not None and not options.minutes > 0:
+        raise InputError(f"minutes {options.minutes:g}: expected more than 0")
+    if options.precision not in ("auto", "float32", "bfloat16"):
+        raise InputError(f"precision {options.precision!r}: expected auto, float32 or bfloat16")
+    precision = None if options.precision == "auto" else getattr(torch, options.precision)
+    with processes.joined(processes.device_called(options.device)) as device:
+        features = None
+        if options.perceptual:
+            from umsn.recognition.descriptor import shipped_descriptor
+
+            features = shipped_descriptor(device).features
+        start = Path(options.start) if options.start else None
+        work = stages.Run(Path(options.out), chosen, options.seed, features, start, options.compile)
+        faces, validation = _training_faces(options, chosen.faces), _validation_faces(options)
+        stages.train(
+            work,
+            faces,
+            stages=names,
+            validation=validation,
+            device=device,
+            minutes=options.minutes,
+            precision=precision,
+        )
+        if processes.first():
+            _export(work, names)
+
+
+def _export(work: object, names: list[str]) -> None:
+    """Leave what was trained as files for the other commands."""
+    from umsn.networks.deblurring import VARIANTS
+    from umsn.records import provenance
+    from umsn.training import stages
+
+    for name in names:
+        if name.split("-")[0] in VARIANTS and work.checkpoint(name).exists():
+            path = work.folder / "pretrained" / f"{name}.safetensors"
+            stages.export(work, name, path, {"provenance": provenance()})
+            print(f"{path}: for umsn deblur --weights and umsn evaluate --weights")
+
+
+def _training_faces(options: argparse.Namespace, count: int) -> FaceSet:
+    """The folder's faces, or drawn ones, which are kept beside the checkpoints."""
+    from umsn import processes
+    from umsn.data import datasets
+    from umsn.data.chosen import Folder, chosen
+    from umsn.training.batches import drawn_faces
+
+    wanted = str(count) if options.faces is None else options.faces
+    what = chosen(wanted, layout=options.layout, limit=options.limit)
+    if isinstance(what, Folder):
+        return datasets.load(what.path, layout=what.layout, limit=what.limit)
+    folder = Path(options.out) / f"faces-{what.count}-{options.seed}"
+    if processes.first() and not folder.exists():
+        print(f"drawing {what.count} faces into {folder}, once", flush=True)
+    return drawn_faces(what.count, folder, seed=options.seed)
+
+
+def _validation_faces(options: argparse.Namespace) -> FaceSet | None:
+    """The folder's faces, or people whom no training draws; none for 0."""
+    from umsn.data.chosen import chosen, faces_to_test
+
+    if options.validate == "0":
+        return None
+    what = chosen(options.validate, layout=options.layout, what="validate")
+    return faces_to_test(what, seed=options.seed)[0]

@@ -1,0 +1,64 @@
+"""The methods of Table III and VI by their names: blurred images in, restored images out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from torch import Tensor
+
+from umsn.evaluation import rivals
+from umsn.files import InputError
+from umsn.networks.deblurring import VARIANTS
+from umsn.networks.onnx_export import Fast
+from umsn.networks.weights import Pipeline, pipeline, shipped
+
+Method = Callable[[Tensor], Tensor]  #: blurred (B, 3, H, W) in [0, 1] -> restored, likewise
+
+#: Methods that need no weights: the input as it is, and rivals of Table III.
+UNTRAINED: Mapping[str, Method] = {
+    "blurred": lambda blurred: blurred,
+    "krishnan": rivals.normalised_sparsity.deblur,
+    "xu": rivals.unnatural_sparsity.deblur,
+}
+
+#: How the paper calls them.
+TITLES = {
+    "blurred": "Blurred images",
+    "bnet": "B-Net",
+    "maps": "+ semantic maps",
+    "nrl": "+ nested residuals",
+    "umsn-plain": "UMSN without L_c",
+    "umsn": "UMSN",
+    "krishnan": "Krishnan et al. (CVPR 2011)",
+    "xu": "Xu et al. (CVPR 2013)",
+}
+
+
+def networks_of(
+    names: Sequence[str], weights: str | os.PathLike[str] | None = None, device: str = "cpu"
+) -> dict[str, Pipeline]:
+    """The trained networks that the named methods need: the package's or, with ``weights``, those in that file.
+
+    Raises InputError for a name that no method has, and for weights that cannot be read.
+    """
+    known = (*UNTRAINED, *VARIANTS)
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"method {unknown[0]!r}: expected one of {', '.join(known)}")
+    trained = [name for name in names if name not in UNTRAINED]
+    return {name: shipped(name, device) if weights is None else pipeline(weights, device) for name in trained}
+
+
+def methods_of(names: Sequence[str], networks: Mapping[str, Pipeline], *, fast: bool = False) -> dict[str, Method]:
+    """The named methods, trained ones by their ``networks``; ``fast`` computes those by ONNX Runtime, on the CPU."""
+    return {name: UNTRAINED.get(name) or restoring(networks[name], fast=fast) for name in names}
+
+
+def restoring(networks: Pipeline, *, fast: bool = False) -> Method:
+    """What trained networks make of blurred images."""
+    return Fast(networks) if fast else lambda blurred: networks(blurred).restored
+
+
+def named_method(name: str, device: str = "cpu", weights: str | os.PathLike[str] | None = None) -> Method:
+    """The method called ``name``: one of `UNTRAINED`, or a trained network (Table VI)."""
+    return methods_of([name], networks_of([name], weights, device))[name]

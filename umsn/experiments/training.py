@@ -1,0 +1,78 @@
+"""How were weights trained? Every stage of finished runs, with what their checkpoints say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+from umsn.files import InputError, read_json
+from umsn.networks import weights
+from umsn.records import provenance
+from umsn.training.stages import STAGES
+
+#: The hardware of a stage whose checkpoint does not say.
+AS_MADE = "as in the provenance"
+
+#: How to make the record again.
+AGAIN = (
+    "run `umsn train` under each stage's recipe and seed, on faces whose hash is `data`; then this "
+    "command on the folders that it left. The photographs are not ours to pass on, so the numbers of "
+    "another training will differ"
+)
+
+
+def measure(
+    *,
+    folders: Annotated[Sequence[Path], "what `umsn train --out` left; several are runs, each of which went on"],
+    note: Annotated[str, "what the checkpoints do not say"] = "",
+    after: Annotated[Path | None, "an earlier record, whose stages are kept"] = None,
+) -> dict[str, Any]:
+    """Iterations, rate, minutes, hardware and history of every stage that is in the folders.
+
+    A folder holds a checkpoint for each stage, with its facts; a stage's name is followed by its recipe's. Of an
+    earlier record (``after``) the folders need not be there any more.
+    """
+    before = read_json(after) if after else {"stages": {}}
+    stages = {name: _told(stage, before["provenance"]) for name, stage in before["stages"].items()}
+    for folder, name in product(folders, STAGES):
+        path = Path(folder) / f"{name}.safetensors"
+        if path.exists():
+            _, facts = weights.load(path)
+            stages[f"{name}, {facts['recipe']['name']}"] = _stage(facts, whole=STAGES[name].schedule == "whole")
+    if not stages:
+        raise InputError(f"{', '.join(map(str, folders))}: no checkpoints; folders of umsn train were expected")
+    earlier = [*before.get("earlier", []), before["provenance"]] if after else []
+    return {"provenance": provenance(note=note, again=AGAIN), "earlier": earlier, "stages": stages}
+
+
+def _stage(facts: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
+    """What the record says of a stage; its history too where a ``whole`` network was trained."""
+    history, platform = facts["history"], facts.get("platform", {})
+    about = {
+        "iterations": facts["step"],
+        "batch": facts["schedule"]["batch"],
+        "learning rate": facts["schedule"]["learning_rate"],
+        "decay": facts["schedule"]["decay"],
+        "minutes": round(facts["seconds"] / 60, 1),
+        "seed": facts["seed"],
+        "data": facts["data"],
+        "started from": facts.get("start", "new"),
+        "last loss": round(history[-1]["loss"], 4),
+        "hardware": str(platform.get("gpu") or platform.get("cpu") or AS_MADE),
+        "precision": facts.get("precision", "bfloat16"),
+    }
+    return {**about, "history": [_rounded(row) for row in history]} if whole else about
+
+
+def _told(stage: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage of an earlier record, which left to that record's provenance what it ran on."""
+    here = made["platform"]["cpu"] if stage["hardware"] == AS_MADE else stage["hardware"]
+    return {**stage, "hardware": here, "precision": stage.get("precision") or made["precision"]}
+
+
+def _rounded(row: Mapping[str, float]) -> dict[str, float]:
+    """What a history keeps of a row: losses, confidences, and what was measured on unseen faces."""
+    kept = ("l1", "L_", "C_", "validation")
+    return {"step": row["step"]} | {k: round(v, 5) for k, v in row.items() if k.startswith(kept)}

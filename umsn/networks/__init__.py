@@ -1,0 +1,1 @@
+"""The networks of the paper, the losses they are trained with, their weights, their cost (Sec. III, Appendix A)."""

@@ -1,0 +1,136 @@
+"""Weights on disk, and the trained networks that come with the package. Always safetensors: no file can run code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import as_file, files
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as from_bytes
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from umsn.files import InputError, whole
+from umsn.networks.deblurring import UMSN, Deblurred, build
+from umsn.networks.parsing import SNet
+
+
+def save(
+    path: str | PathLike[str], tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, half: bool = False
+) -> None:
+    """Write tensors and facts about them (what JSON can hold), whole. ``half`` stores floating point in 16 bits."""
+    kept = {
+        n: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous() for n, t in tensors.items()
+    }
+    with whole(path) as beside:
+        beside.write_bytes(
+            to_bytes(kept, metadata={"facts": json.dumps(facts)})
+        )  # save_file would let no one else read
+
+
+def load(path: str | PathLike[str], device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save` wrote: tensors (16-bit ones as float32) and facts.
+
+    Raises InputError when the file is missing, truncated, not safetensors, or not written by `save`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; weights written by umsn (.safetensors) were expected")
+    try:
+        return decoded(path.read_bytes(), device)
+    except (SafetensorError, ValueError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); whole weights (.safetensors) were expected") from None
+
+
+def decoded(content: bytes, device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts of a file's bytes. Raises SafetensorError or ValueError where `save` did not write them."""
+    tensors = from_bytes(content)
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    facts = header.get("__metadata__", {}).get("facts")
+    if facts is None:
+        raise ValueError("weights without the facts that umsn writes; another program's file?")
+    there = {name: tensor.to(device) for name, tensor in tensors.items()}
+    return {n: t.float() if t.dtype == torch.float16 else t for n, t in there.items()}, json.loads(facts)
+
+
+def digest(path: str | PathLike[str]) -> str:
+    """The first twelve hexadecimal digits of a file's SHA-256, by which records name weights."""
+    return digest_of(Path(path).read_bytes())
+
+
+def digest_of(content: bytes) -> str:
+    """The same for bytes."""
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def into(network: nn.Module, tensors: Mapping[str, Tensor], *, prefix: str = "", source: object = "weights") -> None:
+    """Put the tensors called ``prefix``... into the network. Raises InputError naming ``source`` if they do not fit."""
+    own = {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{source}: does not fit {type(network).__name__} ({reason})") from None
+
+
+class Pipeline(NamedTuple):
+    """The walk of Fig. 2: S-Net names the classes of a blurred face, a deblurring network restores it."""
+
+    snet: SNet
+    network: UMSN
+    facts: Mapping[str, Any]
+    digest: str  #: the first twelve hexadecimal digits of the file's SHA-256
+
+    def masks(self, blurred: Tensor) -> Tensor:
+        """m-hat: (B, 3, H, W) -> (B, K, H, W)."""
+        return self.snet.masks(blurred)
+
+    @torch.inference_mode()
+    def __call__(self, blurred: Tensor) -> Deblurred:
+        """Restore (B, 3, H, W) RGB in [0, 1]; the result is clipped to [0, 1]."""
+        deblurred = self.network(blurred, self.masks(blurred))
+        return deblurred._replace(restored=deblurred.restored.clamp(0, 1))
+
+
+def pipeline(path: str | PathLike[str], device: str | torch.device = "cpu") -> Pipeline:
+    """Read a file with S-Net and a deblurring network, as training and the package write it. Raises InputError."""
+    tensors, facts = load(path, device)
+    return assembled(tensors, facts, source=path, digest=digest(path), device=device)
+
+
+def assembled(
+    tensors: Mapping[str, Tensor],
+    facts: Mapping[str, Any],
+    *,
+    source: object,
+    digest: str,
+    device: str | torch.device = "cpu",
+) -> Pipeline:
+    """The networks of tensors and facts read from ``source``. Raises InputError naming it."""
+    try:
+        snet = SNet(widths=tuple(facts["parsing_widths"]))
+        network = build(facts["method"], width=facts["width"], expansion=facts["expansion"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{source}: says nothing of its networks ({error}); a file exported by umsn was expected"
+        ) from None
+    into(snet, tensors, prefix="snet.", source=source)
+    into(network, tensors, prefix="network.", source=source)
+    return Pipeline(snet.to(device).eval(), network.to(device).eval(), facts, digest)
+
+
+@lru_cache(maxsize=8)
+def shipped(method: str = "umsn", device: str = "cpu") -> Pipeline:
+    """The trained networks in the package: "umsn", or another row of Table VI. See umsn/pretrained/MODEL_CARD.md."""
+    resource = files("umsn") / "pretrained" / f"{method}.safetensors"
+    if not resource.is_file():
+        raise InputError(f"method {method!r}: no weights of that name come with the package")
+    with as_file(resource) as path:
+        return pipeline(path, device)

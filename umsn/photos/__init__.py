@@ -1,0 +1,1 @@
+"""Photographs as people have them: read, searched for faces, deblurred, written."""

@@ -1,7 +1,0 @@
-"""Other people's methods of Table III, written anew from their papers: `normalised_sparsity`, `unnatural_sparsity`."""
-
-from umsn.rivals import normalised_sparsity, unnatural_sparsity
-from umsn.rivals.nonblind import deconvolve
-from umsn.rivals.scales import LARGEST
-
-__all__ = ["LARGEST", "deconvolve", "normalised_sparsity", "unnatural_sparsity"]
