@@ -33,9 +33,11 @@ def run(options: argparse.Namespace) -> None:
     chosen = vars(parser_of(options.name).parse_args(options.words))
     target, weights = chosen.pop("json"), chosen.pop("weights", None)
     asked = {name: value for name, value in chosen.items() if value is not None}
-    if options.name == "evaluate":
-        asked |= {} if weights is None else {"weights": weights}
-    record = catalogue.run(options.name, pipeline(weights) if weights else shipped(), **asked)
+    if options.name == "evaluate":  # which names its networks by their methods
+        networks, asked = None, asked | ({} if weights is None else {"weights": weights})
+    else:
+        networks = pipeline(weights) if weights else shipped()
+    record = catalogue.run(options.name, networks, **asked)
     write_json(target, record)
     for name, found in record.items():
         if name not in ("provenance", "rows"):

@@ -50,12 +50,18 @@ def options(name: str) -> dict[str, inspect.Parameter]:
 
 
 def run(
-    name: str, networks: Pipeline | None = None, descriptor: Descriptor | None = None, **asked: Any
+    name: str,
+    networks: Pipeline | Mapping[str, Pipeline] | None = None,
+    descriptor: Descriptor | None = None,
+    **asked: Any,
 ) -> dict[str, Any]:
-    """The record of an experiment, with what it needs: the networks, and the descriptor (the package's, if None)."""
+    """The record of an experiment, with what it needs: the networks, and the descriptor (the package's, if None).
+
+    Most ask one S-Net and UMSN; "evaluate" takes networks by the names of their methods (the package's, if None).
+    """
     needs = inspect.signature(EXPERIMENTS[name]).parameters
     given: dict[str, Any] = {}
-    if "networks" in needs and name != "evaluate":
+    if "networks" in needs:
         given["networks"] = networks
     if "descriptor" in needs:
         given["descriptor"] = descriptor or shipped_descriptor()
