@@ -2,18 +2,24 @@
 #
 #   PYTHON=python3.12 make book       another interpreter (3.11 or later)
 #   TORCH="torch==2.13.0 --index-url ..." make setup     another build of torch, say for CUDA
-#   FACES="faces/ --layout labelmap" MINUTES=60 make gpu     train for so long, or go on, into trained/gpu:
-#                                                            every stage, then the other rows of Table VI
+#   RECIPE=gpu DEVICE=cuda FACES=CelebAMask-HQ LAYOUT=celebamask-hq TEST=final_Helen TEST_LAYOUT=pairs make book
+#                                                        the whole book of another edition, on your data and device
+#   FACES=faces LAYOUT=labelmap MINUTES=60 make gpu      train for so long, or go on, into trained/gpu:
+#                                                        every stage, then the other rows of Table VI
+#   make figures                                         take what the notebooks drew over into figures/
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 RECIPE ?= laptop
 TRAIN ?= gpu
-MINUTES ?= 30
+GPU_MINUTES = $(or $(MINUTES),30)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup test lint notebooks book pdf gpu clean
+.PHONY: setup test lint notebooks book figures pdf gpu clean
+
+# the edition: what of this is set reaches every notebook
+export RECIPE SEED DEVICE FACES LAYOUT TEST TEST_LAYOUT WINDOW GALLERY DESCRIPTOR WEIGHTS RUNS MINUTES
 
 setup: .venv/ready
 
@@ -36,16 +42,19 @@ lint: setup
 	$(BIN)/ruff format --check
 
 notebooks: setup
-	@RECIPE=$(RECIPE) $(BIN)/doit notebooks
+	@$(BIN)/doit notebooks
 
 book: setup
-	@RECIPE=$(RECIPE) $(BIN)/doit
+	@$(BIN)/doit
+
+figures: setup
+	@$(BIN)/doit figures
 
 pdf: setup
-	@RECIPE=$(RECIPE) $(BIN)/doit pdf
+	@$(BIN)/doit pdf
 
 gpu: setup
-	@$(BIN)/umsn train --recipe $(TRAIN) --out trained/$(TRAIN) --all --minutes $(MINUTES) $(if $(FACES),--faces $(FACES))
+	@$(BIN)/umsn train --recipe $(TRAIN) --out trained/$(TRAIN) --all --minutes $(GPU_MINUTES) $(if $(FACES),--faces $(FACES)) $(if $(LAYOUT),--layout $(LAYOUT))
 
 clean:
 	rm -rf .venv runs .doit.db* build node_modules book/_build book/executed book/_static/vendor book/_static/live

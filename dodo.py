@@ -3,8 +3,9 @@
 `doit` redoes only what its inputs have changed.
 
 A notebook's inputs are itself, the modules it imports and those that they import, and every file under results/ whose
-name it mentions (all of them, if it lists the records). RECIPE=smoke|laptop|cpu|gpu|paper in the environment chooses
-how much each notebook computes.
+name it mentions (all of them, if it lists the records). Variables of the environment choose the edition: RECIPE=smoke|
+laptop|cpu|gpu|paper how much each notebook computes, FACES and LAYOUT what is trained on, TEST and TEST_LAYOUT what is
+measured, DEVICE, SEED and the other `umsn.experiments.parameters`, in capitals.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ from doit.tools import config_changed
 
 PYTHON = sys.executable
 os.environ["PATH"] = os.pathsep.join([str(Path(PYTHON).parent), os.environ["PATH"]])
+FOLDERS = ("faces", "test", "gallery", "runs")
+NAMES = (*FOLDERS, "seed", "device", "layout", "test_layout", "window", "descriptor", "weights", "minutes")
 RECIPE = os.environ.get("RECIPE", "laptop")
+#: The edition's other parameters, as `book/run.py` takes them; folders as seen from everywhere.
+EDITION = {name: os.environ[name.upper()] for name in NAMES if os.environ.get(name.upper())}
+EDITION |= {name: str(Path(EDITION[name]).absolute()) for name in FOLDERS if name in EDITION}
 NOTEBOOKS = sorted(Path("notebooks").glob("[0-9][0-9]_*.ipynb"))
 TIMES = Path("book/executed/times.json")
 LIVE = Path("book/_static/live")
@@ -150,16 +156,28 @@ def task_vendor():
 
 
 def task_notebooks():
-    """Run every notebook under the recipe."""
+    """Run every notebook of the edition."""
+    parameters = [word for name, value in EDITION.items() for word in ("-p", name, value)]
     for number, notebook in enumerate(NOTEBOOKS, start=1):
         yield {
             "name": notebook.stem,
-            "actions": [[PYTHON, "book/run.py", str(notebook), "--recipe", RECIPE]],
+            "actions": [[PYTHON, "book/run.py", str(notebook), "--recipe", RECIPE, *parameters]],
             "file_dep": inputs(notebook),
             "targets": [Path("book/executed", notebook.name)],
-            "uptodate": [config_changed(RECIPE)],
+            "uptodate": [config_changed(" ".join([RECIPE, *parameters]))],
             "title": lambda task, number=number: f"[{number}/{len(NOTEBOOKS)}] {task.name.split(':')[1]}",
         }
+
+
+def figures() -> None:
+    """Copy what the notebooks drew last into the repository's own figures."""
+    for path in sorted(Path("book/executed/figures").glob("*.*")):
+        shutil.copyfile(path, Path("figures", path.name))
+
+
+def task_figures():
+    """Take the drawn figures over into figures/, which the repository shows (only when asked for: `doit figures`)."""
+    return {"actions": [figures], "task_dep": ["notebooks"], "uptodate": [False]}
 
 
 def live() -> None:

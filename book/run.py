@@ -1,12 +1,15 @@
-"""Run one notebook under a recipe and put its executed copy, whole, into book/executed.
+"""Run one notebook of an edition and put its executed copy, whole, into book/executed; its figures lie beside it.
 
-    python book/run.py notebooks/02_blur.ipynb [--recipe laptop] [--seed 0] [--into book/executed]
+    python book/run.py notebooks/02_blur.ipynb [--recipe laptop] [-p device cuda] [-p faces FOLDER] [--into FOLDER]
 
-papermill executes, from the notebook's own folder, so ``../figures`` means the same here as in JupyterLab. What its
+``-p NAME VALUE`` is a parameter of the edition (`umsn.experiments.parameters`); of these the notebook is given those
+that it declares.
+
+papermill executes, from the notebook's own folder. What its
 exit code does not tell is asked here: a parameter that the notebook does not declare is an error, a kernel that dies
 leaves nothing, and two runs that compute the same write the same bytes (no timings, no random ids). Widgets, which no
-page can move, are left out. What the text cells point to beside the notebook (``../figures/walk.svg``,
-``../book/use.md``) is found from the copy too.
+page can move, are left out. What the text cells point to beside the notebook (``../book/use.md``) is found from the
+copy too, and its figures (``/figures/walk.svg``) are those that this run drew.
 """
 
 from __future__ import annotations
@@ -26,22 +29,49 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from umsn.experiments.parameters import PARAMETERS
 from umsn.files import InputError, whole
+from umsn.places import FIGURES
+from umsn.recipes import recipe
 
 #: How a cell's output says that it is a widget, which moves only beside a kernel; a page has none.
 WIDGET = "application/vnd.jupyter.widget-view+json"
+#: A figure's place in a text cell: the repository has those of an earlier run under the same name.
+FIGURE = re.compile(r"(?<=\{figure\} )/figures/(\S+)")
 #: A path to another folder, as the target of a link, an image or a figure.
 ELSEWHERE = re.compile(r"""(?<=\]\()\.\./[^)\s#]+|(?<=\{figure\} )\.\./\S+|(?<=src=")\.\./[^"]+""")
 
 
 def changed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """Those of ``given`` that differ from the notebook's own defaults. Raises InputError for an undeclared one."""
-    declared = papermill.inspect_notebook(str(path))
+    """Those of ``given`` that the notebook declares and that differ from its own defaults.
+
+    Raises InputError for a notebook that is missing, cut or declares nothing, and for a parameter of no edition; recipe
+    and seed every notebook has to declare.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a notebook (.ipynb) was expected")
+    try:
+        declared = papermill.inspect_notebook(str(path))
+    except Exception as error:  # nbformat and papermill fail in many ways on what is no notebook
+        raise InputError(f"{path}: not a notebook ({' '.join(str(error).split())[:80]})") from None
     if not declared:
         raise InputError(f"{path}: no cell tagged 'parameters'; one with {', '.join(given)} was expected")
-    if unknown := sorted(set(given) - set(declared)):
+    wanted = {"recipe", "seed"} | {name for name in given if name not in PARAMETERS}
+    if unknown := sorted(wanted - set(declared)):
         raise InputError(f"{path}: no parameter {', '.join(unknown)}; it has {', '.join(sorted(declared))}")
-    return {name: value for name, value in given.items() if ast.literal_eval(declared[name]["default"]) != value}
+    mine = {name: value for name, value in given.items() if name in declared}
+    return {name: value for name, value in mine.items() if ast.literal_eval(declared[name]["default"]) != value}
+
+
+def typed(name: str, text: str) -> Any:
+    """A parameter's value from a command line. Raises InputError where its type is another."""
+    kinds = PARAMETERS[name][1] if name in PARAMETERS else (str,)
+    if str in kinds:
+        return text
+    try:
+        return int(text) if float not in kinds else float(text)
+    except ValueError:
+        raise InputError(f"parameter {name} {text!r}: expected {kinds[0].__name__}") from None
 
 
 def moved(text: str, here: Path, there: Path) -> str:
@@ -51,7 +81,10 @@ def moved(text: str, here: Path, there: Path) -> str:
         target = here / found[0]
         return Path(os.path.relpath(target, there)).as_posix() if target.exists() else found[0]
 
-    return ELSEWHERE.sub(relative, text)
+    def own(found: re.Match[str]) -> str:
+        return f"figures/{found[1]}" if (there / "figures" / found[1]).exists() else found[0]
+
+    return ELSEWHERE.sub(relative, FIGURE.sub(own, text))
 
 
 def settled(notebook: nbformat.NotebookNode) -> str:
@@ -73,6 +106,8 @@ def run(path: Path, into: Path, **given: Any) -> Path:
     """
     target = into / path.name
     parameters = changed(path, given)
+    recipe(given["recipe"])
+    os.environ[FIGURES] = str((into / "figures").resolve())
     with whole(target) as beside:
         notebook = papermill.execute_notebook(
             str(path),
@@ -97,16 +132,21 @@ def main() -> int:
     parser.add_argument("notebook", type=Path)
     parser.add_argument("--recipe", default="laptop")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters")
     parser.add_argument("--into", type=Path, default=Path(__file__).parent / "executed")
     options = parser.parse_args()
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.update(PYTHONHASHSEED="0", JUPYTER_PREFER_ENV_PATH="1")
     try:
-        run(options.notebook, options.into, recipe=options.recipe, seed=options.seed)
+        given = {name: typed(name, text) for name, text in options.parameters}
+        run(options.notebook, options.into, **{"recipe": options.recipe, "seed": options.seed, **given})
     except DeadKernelError:
         print(f"{options.notebook}: its kernel died (out of memory?); nothing was written", file=sys.stderr)
         return 2
-    except (InputError, PapermillExecutionError) as error:
+    except PapermillExecutionError as error:
+        print(f"{error.evalue}" if error.ename == InputError.__name__ else error, file=sys.stderr)
+        return 2
+    except InputError as error:
         print(error, file=sys.stderr)
         return 2
     return 0

@@ -41,6 +41,7 @@ def place(home, tmp_path, monkeypatch):
     shutil.copyfile(home / "figures/paper.mplstyle", tmp_path / "figures/paper.mplstyle")
     shutil.copytree(home / "results/reported", tmp_path / "results/reported")
     monkeypatch.chdir(tmp_path / "notebooks")
+    monkeypatch.setenv("UMSN_FIGURES", str(tmp_path / "figures"))
     return tmp_path
 
 

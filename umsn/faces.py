@@ -66,6 +66,16 @@ class FaceSet:
         labels = self.labels[index] if self.labels is not None else torch.zeros(photo.shape[1:], dtype=torch.uint8)
         return Face(photo, labels)
 
+    def some(self, which: Tensor) -> FaceSet:
+        """Those at the places (N,) of integers, or where (N,) booleans are true; in that order."""
+        places = which.nonzero()[:, 0] if which.dtype == torch.bool else which
+        return FaceSet(
+            [self.names[i] for i in places.tolist()],
+            self.photos[places],
+            None if self.labels is None else self.labels[places],
+            None if self.identities is None else self.identities[places],
+        )
+
 
 class Window(NamedTuple):
     """A rectangle of pixels: first row, first column, height, width."""

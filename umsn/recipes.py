@@ -124,6 +124,10 @@ RECIPES = {
 }  # fmt: skip
 
 
+#: Recipes under which networks are trained for so long that an edition measures its own, not the package's.
+LONG = ("gpu-short", "gpu", "paper")
+
+
 def recipe(name: str) -> Recipe:
     """The preset of that name. Raises InputError for an unknown one."""
     if name not in RECIPES:

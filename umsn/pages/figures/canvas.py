@@ -34,11 +34,6 @@ LIMIT = 300_000
 Picture = Tensor | NDArray[np.float32]
 
 
-def folder() -> Path:
-    """Where figures are kept: ``../figures`` seen from a notebook, ``figures`` from the repository's top or alone."""
-    return places.home() / "figures"
-
-
 def style() -> AbstractContextManager[None]:
     """The look of the book's figures, from ``figures/paper.mplstyle``: ``with style(): ...``. Raises InputError."""
     return pyplot.style.context(["default", places.path_of(places.MARK)])
@@ -126,7 +121,7 @@ def decibels(values: Iterable[float]) -> list[str]:
 
 
 def save(figure: Figure, name: str, *, alt: str) -> Path:
-    """Keep the figure as ``figures/<name>.svg``, whole, and close it; ``alt`` says in words what it shows.
+    """Keep the figure as <name>.svg in `umsn.places.figures`, whole, and close it; ``alt`` says in words what it shows.
 
     The words become the file's title. Photographs inside are stored as WebP. Nothing in the file
     depends on the day or the machine. The numbers of its lines (`figures.numbers`) go beside it, as CSV. Raises
@@ -136,7 +131,7 @@ def save(figure: Figure, name: str, *, alt: str) -> Path:
         raise ValueError(f"figure {name!r}: alt={alt!r} does not say what the figure shows")
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise ValueError(f"figure name {name!r}: small letters, digits and single hyphens were expected")
-    path = folder() / f"{name}.svg"
+    path = places.figures() / f"{name}.svg"
     drawn = BytesIO()
     with style():
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -122,6 +123,23 @@ def by_size(
         if by == "size":
             axes.set_xticks(sorted(some[by].unique()))
         figure.legend(loc="outside upper left", ncols=3)
+    return figure
+
+
+def distribution(gains: pd.DataFrame, measure: str = "psnr", *, few: int = 200) -> Figure:
+    """How a gain is spread over images, by kernel size: quartiles and ends, and with up to ``few`` images each of them.
+
+    ``gains`` as `umsn.evaluation.gains` gives them, of one method.
+    """
+    with style():
+        figure = Figure(figsize=(5.4, 3.4))
+        axes = figure.subplots()
+        kind = {"data": gains, "x": "size", "y": measure, "ax": axes}
+        sns.boxplot(**kind, color=STYLES["umsn"][0], fill=False, linewidth=1, showfliers=len(gains) > few, fliersize=2)
+        if len(gains) <= few:
+            sns.swarmplot(**kind, color=STYLES["umsn"][0], size=3, alpha=0.7)
+        axes.axhline(0, color="#888888", linewidth=0.8)
+        axes.set(xlabel="kernel size (pixels)", ylabel=f"gain in {MEASURES.get(measure, measure)}")
     return figure
 
 

@@ -74,6 +74,17 @@ def tidy(
     return pd.DataFrame(rows).drop(columns="mean", errors="ignore")
 
 
+def overall(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Of tidy numbers those of whole images: PSNR and SSIM, of no class."""
+    some = numbers[numbers["class"].isna()] if "class" in numbers else numbers
+    return some[some["metric"].isin(["PSNR", "SSIM"])]
+
+
+def by_class(numbers: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Of tidy numbers those of classes, in one metric; none where nothing has labels."""
+    return numbers[numbers["class"].notna() & (numbers["metric"] == metric)] if "class" in numbers else numbers[:0]
+
+
 def against_paper(
     measured: pd.DataFrame,
     printed: pd.DataFrame,
@@ -84,8 +95,13 @@ def against_paper(
     columns: Sequence[str] = ("metric",),
     difference: bool = False,
     records: Sequence[str] = (),
+    reference: pd.DataFrame | None = None,
+    reference_is: str = "",
 ) -> Table:
     """The paper's numbers beside ours, each group of columns under its source: "paper", "ours (...)".
+
+    With ``reference``, tidy as well, there are three: the paper, "reference (...)", which is the best that was made and
+    recorded (``reference_is`` says on what), and ours, which this run made; they are never mixed.
 
     printed: tidy, as `umsn.records.reported` reads it; measured: tidy likewise, and with low and high where there are
     intervals, as from `tidy`. Both have ``rows``, ``columns``, metric and value. ``ours`` names recipe and data,
@@ -95,14 +111,16 @@ def against_paper(
     """
     keys = [*rows, *columns]
     paper, own = _unique(printed, keys, "printed"), _unique(measured, keys, "measured")
-    both = pd.concat([printed, measured])
+    best = {} if reference is None else _unique(reference, keys, "reference")
+    both = pd.concat([printed, measured, *([] if reference is None else [reference])])
     index = both[list(rows)].drop_duplicates().apply(tuple, axis=1).tolist()
     heads = both[list(columns)].drop_duplicates().apply(tuple, axis=1)
-    heads = [head for head in heads if any((*row, *head) in paper or (*row, *head) in own for row in index)]
-    groups: dict[str, Callable[[tuple], tuple[float, str]]] = {
-        "paper": lambda key: _cell(paper.get(key), NONE),
-        f"ours ({ours})": lambda key: _cell(own.get(key), NOT_YET),
-    }
+    heads = [head for head in heads if any((*row, *head) in one for row in index for one in (paper, own, best))]
+    lacking = lambda key: NOT_YET if key in paper else NONE  # noqa: E731  what the paper has is still to be done
+    groups: dict[str, Callable[[tuple], tuple[float, str]]] = {"paper": lambda key: _cell(paper.get(key), NONE)}
+    if reference is not None:
+        groups[f"reference ({reference_is})"] = lambda key: _cell(best.get(key), lacking(key))
+    groups[f"ours ({ours})"] = lambda key: _cell(own.get(key), lacking(key))
     if difference:
         groups["ours − paper"] = lambda key: _gap(own.get(key), paper.get(key))
     cells = {(group, *head): [make((*row, *head)) for row in index] for group, make in groups.items() for head in heads}
