@@ -226,7 +226,7 @@ class Cells(HTMLParser):
 def test_paper_and_ours_stand_under_their_sources():
     printed = numbers([("B-Net", "PSNR", "25.10"), ("UMSN", "PSNR", "27.75"), ("UMSN", "SSIM", "0.90")])
     ours = numbers([("UMSN", "PSNR", 22.5), ("Blurred images", "PSNR", 21.0)], low=20.0, high=24.0)
-    table = tables.against_paper(ours, printed, ours="smoke, 2 drawn faces", caption="A <table>")
+    table = tables.against_paper(ours, printed, ours="smoke, 2 drawn faces", caption="A <table>", difference=True)
     assert list(dict.fromkeys(table.cells.columns.get_level_values("source"))) == [
         "paper", "ours (smoke, 2 drawn faces)", "ours − paper",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The page of results: every record is listed with what made it, can be made again, and decides claims by one rule."""
+"""The page of results: every record is listed with what made it, and can be made again."""
 
 import copy
 import random
@@ -12,14 +12,13 @@ import torch
 
 from umsn import cli, evaluation
 from umsn.evaluation import Protocol
-from umsn.experiments import astronaut, claims, conditions, confidences, readings, recognition
-from umsn.experiments.evaluate import from_record, to_record
+from umsn.experiments import astronaut, conditions, confidences, readings, recognition
+from umsn.experiments.evaluate import to_record
 from umsn.experiments.verify import verify
 from umsn.faces import CLASSES, FaceSet
 from umsn.files import InputError, read_json, write_json
 from umsn.networks import archive, weights
 from umsn.pages.figures import results, tables
-from umsn.pages.figures.claims import Claims
 from umsn.recognition import shipped_descriptor
 
 
@@ -165,34 +164,6 @@ def test_a_record_of_confidences_is_verified(sureness, tmp_path):
         verify(path)
 
 
-@pytest.mark.parametrize(("decide", "table"), [(claims.confidence_grows, "grown"), (claims.confidence_falls, "lower")])
-def test_claims_of_confidence_follow_their_record(decide, table, sureness, tmp_path):
-    assert decide(tmp_path).state == "not yet"
-    for way, state in ((1, "partly"), (-1, "not")):
-        rows = [row | {"mean": 0.2 * way, "low": 0.1 * way, "high": 0.3 * way} for row in sureness[table]]
-        write_json(tmp_path / "confidences.json", sureness | {table: rows})
-        found = decide(tmp_path)
-        assert (found.state, found.records) == (state, ("confidences",))
-        assert "6,500 steps" in found.why
-
-
-def test_claims_over_seeds_follow_their_record(kept, tmp_path):
-    """All rows above the row before, one below, all below; and UMSN against B-Net."""
-    record, (over, before) = copy.deepcopy(kept["seeds"]), ("over B-Net, dB", "over the row before, dB")
-    assert claims.each_part(tmp_path).state == claims.over_seeds(tmp_path).state == "not yet"
-    for below, state in ((0, "partly"), (1, "partly"), (4, "not")):
-        for i, row in enumerate(record[before]):
-            row |= {"low": -0.2, "mean": -0.1, "high": 0.1} if i < below else {"low": 0.1, "mean": 0.2, "high": 0.3}
-        write_json(tmp_path / "seeds.json", record)
-        found = claims.each_part(tmp_path)
-        assert (found.state, found.records) == (state, ("seeds",))
-        assert found.why.count("+0.20 dB (+0.10 to +0.30)") == 4 - below
-    for low, state in ((0.1, "partly"), (-0.1, "not")):
-        record[over][-1] |= {"low": low, "mean": 0.2, "high": 0.3}
-        write_json(tmp_path / "seeds.json", record)
-        assert claims.over_seeds(tmp_path).state == state
-
-
 def test_the_weights_of_the_last_time_are_those_of_the_package():
     last = archive.kept(confidences.SNAPSHOTS[-1])[0]
     for name, tensor in weights.shipped().network.state_dict().items():
@@ -227,33 +198,3 @@ def test_a_centred_kernel_has_its_mass_in_the_middle():
     places = np.arange(len(moved)) - len(moved) // 2
     assert moved.sum() == pytest.approx(1)
     assert abs((moved.sum(0) * places).sum()) <= 0.5 and abs((moved.sum(1) * places).sum()) <= 0.5
-
-
-@pytest.mark.parametrize(
-    ("effects", "less", "state"),
-    [
-        ({"a": (1.0, 0.5, 1.5)}, "", "reproduced"),
-        ({"a": (1.0, 0.5, 1.5)}, "shorter", "partly"),
-        ({"a": (1.0, 0.5, 1.5), "b": (0.1, -0.1, 0.3)}, "", "partly"),
-        ({"a": (0.1, -0.1, 0.3)}, "", "not"),
-        ({"a": (-1.0, -1.5, -0.5)}, "shorter", "not"),
-    ],
-)
-def test_one_rule_judges(effects, less, state):
-    found = claims.judge(effects, less, ["record"])
-    assert found.state == state
-    assert found.why.endswith(less)
-
-
-def test_claims_follow_their_records(home, kept, tmp_path):
-    """Were the restored pictures of the record blurred ones, the first claim would no longer hold."""
-    table = claims.judged(home / "results/measured")
-    assert set(table["state"]) <= set(claims.STATES)
-    assert {name for names in table["records"] for name in names} <= set(kept)
-    blurred = from_record(kept["evaluate-protocol-real"]).query("method == 'blurred'")
-    rows = pd.concat([blurred, blurred.assign(method="umsn")])
-    write_json(tmp_path / "evaluate-protocol-real.json", to_record(rows))
-    assert claims.nearer(tmp_path).state == "not"
-    assert claims.over_seeds(tmp_path).state == "not yet"
-    shown = Claims(table)._repr_html_()
-    assert shown.count("<tr>") == len(table) + 1

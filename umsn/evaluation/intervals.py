@@ -1,4 +1,8 @@
-"""Means and their intervals. Pictures of one face are not independent, so whole faces are drawn anew (bootstrap)."""
+"""Means and their intervals. Images of one face are not independent, so whole faces are drawn anew (bootstrap).
+
+What else may be drawn is in `umsn.evaluation.resampling`. Records of `umsn evaluate` state intervals over faces alone;
+claims are judged by intervals over faces and kernels.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from umsn.evaluation.resampling import Asked, Faces, Resample, resampling
 from umsn.files import InputError
 
 #: What identifies a row, and the pixel counts behind F-scores. Every other column of numbers is a measurement.
 KEYS = ("method", "face", "identity", "size", "kernel", "sigma", "input", "class")
 COUNTS = ("overlap", "predicted", "true", "pixels", "said")
-
-Array = NDArray[np.float64]
 
 
 def summarise(
@@ -24,26 +26,27 @@ def summarise(
     *,
     measures: Sequence[str] | None = None,
     cluster: str = "face",
+    resample: Resample = "faces",
     level: float = 0.95,
     draws: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Means with bootstrap intervals, a row for each group and measure: ``by``, measure, mean, low, high, rows, faces.
+    """Means with their intervals, a row for each group and measure.
 
-    Each of ``draws`` resamples draws as many clusters (faces, or identities) as there are, with replacement and with
-    all their rows; low and high are percentiles. Values that are nan are left out. The bounds are nan for a single
-    cluster, of which nothing can be said, and for infinite values.
+    Columns: ``by``, measure, mean, low, high, rows, faces, resampled. ``resample``: what is drawn anew, as
+    `umsn.evaluation.resampling` tells; by default as many clusters (faces, or identities) as there are, with
+    replacement and with all their rows, and low and high are percentiles. ``resampled`` says what was. Values that are
+    nan are left out. The bounds are nan for a single cluster, of which nothing can be said, and for infinite values.
     """
     measures = list(measures) if measures is not None else measured_columns(rows)
     tables = []
     for key, group in _groups(rows, by):
         values = group[measures].to_numpy(float)
         known = ~np.isnan(values)
-        clusters = _Clusters(group[cluster], draws, seed)
-        bounds = clusters.interval(np.where(known, values, 0), known, level)
-        tables.append(
-            pd.DataFrame({**key, "measure": measures, **bounds, "rows": known.sum(0), "faces": clusters.count})
-        )
+        drawn = resampling(group, cluster, resample, Asked(level, draws, seed))
+        bounds = drawn.interval(np.where(known, values, 0), known.astype(float))
+        about = {"rows": known.sum(0), "faces": drawn.count, "resampled": drawn.says}
+        tables.append(pd.DataFrame({**key, "measure": measures, **bounds, **about}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -52,6 +55,7 @@ def pooled_f_scores(
     by: str | Sequence[str] = ("method", "input", "class"),
     *,
     cluster: str = "face",
+    resample: Resample = "faces",
     level: float = 0.95,
     draws: int = 2000,
     seed: int = 0,
@@ -60,11 +64,10 @@ def pooled_f_scores(
     tables = []
     for key, group in _groups(rows, by):
         overlap, predicted, true = group[list(COUNTS[:3])].to_numpy(float).T[..., None]
-        clusters = _Clusters(group[cluster], draws, seed)
-        bounds = clusters.interval(2 * overlap, predicted + true, level)
-        tables.append(
-            pd.DataFrame({**key, "measure": "f_score", **bounds, "rows": len(group), "faces": clusters.count})
-        )
+        drawn = resampling(group, cluster, resample, Asked(level, draws, seed))
+        bounds = drawn.interval(2 * overlap, predicted + true)
+        about = {"rows": len(group), "faces": drawn.count, "resampled": drawn.says}
+        tables.append(pd.DataFrame({**key, "measure": "f_score", **bounds, **about}))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -79,7 +82,7 @@ def reliability(
     tables = []
     for key, group in _groups(rows[rows["pixels"] > 0], [*([by] if isinstance(by, str) else by), "bin"]):
         pixels, said, true = group[["pixels", "said", "true"]].to_numpy(float).T[..., None]
-        bounds = _Clusters(group["face"], draws, seed).interval(true, pixels, level)
+        bounds = Faces(group["face"], Asked(level, draws, seed)).interval(true, pixels)
         about = {"said": said.sum() / pixels.sum(), "measure": "right", "pixels": int(pixels.sum())}
         tables.append(pd.DataFrame({**key, **about, **bounds}))
     return pd.concat(tables, ignore_index=True)
@@ -99,32 +102,6 @@ def gains(rows: pd.DataFrame, over: str = "blurred") -> pd.DataFrame:
 def measured_columns(rows: pd.DataFrame) -> list[str]:
     """The columns that hold measurements."""
     return [c for c in rows.columns if c not in KEYS + COUNTS and pd.api.types.is_numeric_dtype(rows[c])]
-
-
-class _Clusters:
-    """Rows by face, and how often each resample holds each face."""
-
-    def __init__(self, labels: pd.Series, draws: int, seed: int) -> None:
-        self.codes, faces = pd.factorize(labels)
-        self.count = len(faces)
-        chances = np.full(self.count, 1 / self.count)
-        self.times = np.random.default_rng(seed).multinomial(self.count, chances, size=draws).astype(float)
-
-    def interval(self, above: Array, below: Array, level: float) -> dict[str, Array]:
-        """The ratio of sums over (rows, measures), and its interval over the resamples."""
-        above, below = self._sums(above), self._sums(below)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = above.sum(0) / below.sum(0)
-            drawn = (self.times @ above) / (self.times @ below)
-        drawn = np.where(np.isfinite(mean), drawn, 0)  # a resample may miss every face that has the class: nan, skipped
-        low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        sayable = np.isfinite(mean) & (self.count > 1)
-        return {"mean": mean, "low": np.where(sayable, low, np.nan), "high": np.where(sayable, high, np.nan)}
-
-    def _sums(self, values: Array) -> Array:
-        sums = np.zeros((self.count, values.shape[1]))
-        np.add.at(sums, self.codes, values)
-        return sums
 
 
 def _groups(rows: pd.DataFrame, by: str | Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:

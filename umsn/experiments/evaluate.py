@@ -16,7 +16,7 @@ from umsn.evaluation import Progress, Protocol, evaluate, evaluate_pairs, method
 from umsn.faces import Window
 from umsn.files import InputError
 from umsn.networks.weights import Pipeline
-from umsn.records import Timer, provenance
+from umsn.records import Timer, as_stated, provenance
 
 
 def measure(
@@ -109,7 +109,7 @@ def to_record(rows: pd.DataFrame, **facts: Any) -> dict[str, Any]:
     Rows are kept by columns, measurements to six digits; nan and infinity become null.
     """
     tables = {"by_method": summarise(rows), "by_size": summarise(rows, ["method", "size"])}
-    summary = {name: [_plain(row) for row in table.to_dict("records")] for name, table in tables.items()}
+    summary = {name: [_plain(row) for row in as_stated(table).to_dict("records")] for name, table in tables.items()}
     columns = {name: [_plain(value) for value in rows[name].tolist()] for name in rows.columns}
     return {"provenance": provenance(**facts, **rows.attrs), "summary": summary, "rows": columns}
 

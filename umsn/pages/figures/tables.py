@@ -93,12 +93,12 @@ def against_paper(
     caption: str,
     rows: Sequence[str] = ("method",),
     columns: Sequence[str] = ("metric",),
-    difference: bool = True,
+    difference: bool = False,
     records: Sequence[str] = (),
     reference: pd.DataFrame | None = None,
     reference_is: str = "",
 ) -> Table:
-    """The paper's numbers beside ours, each group of columns under its source: "paper", "ours (...)", "ours - paper".
+    """The paper's numbers beside ours, each group of columns under its source: "paper", "ours (...)".
 
     With ``reference``, tidy as well, there are three: the paper, "reference (...)", which is the best that was made and
     recorded (``reference_is`` says on what), and ours, which this run made; they are never mixed.
@@ -106,8 +106,8 @@ def against_paper(
     printed: tidy, as `umsn.records.reported` reads it; measured: tidy likewise, and with low and high where there are
     intervals, as from `tidy`. Both have ``rows``, ``columns``, metric and value. ``ours`` names recipe and data,
     e.g. "laptop, 6 drawn faces"; ``records`` those that our numbers are from. Rows stand in the paper's order, ours
-    that it lacks after them. A number that we lack reads "not yet", one that the paper lacks a dash. Raises ValueError
-    where a row and column have two numbers.
+    that it lacks after them. A number that we lack reads "not yet", one that the paper lacks a dash. ``difference``
+    adds "ours - paper", for numbers of the same images only. Raises ValueError where a row and column have two numbers.
     """
     keys = [*rows, *columns]
     paper, own = _unique(printed, keys, "printed"), _unique(measured, keys, "measured")

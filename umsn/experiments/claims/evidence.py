@@ -1,0 +1,84 @@
+"""Effects from records, and the same effects in the paper's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from umsn import evaluation, recipes
+from umsn.experiments.claims.judging import Effect, Unit
+from umsn.experiments.evaluate import from_record
+from umsn.records import measured, reported
+
+#: What the interval of a difference draws anew whose two sides were measured apart.
+WORST = "faces; the worst cases of both intervals"
+
+
+def there(folder: Path, *names: str) -> bool:
+    """Whether a folder has all these records."""
+    return all((folder / f"{name}.json").exists() for name in names)
+
+
+def rows(folder: Path, names: Sequence[str]) -> pd.DataFrame:
+    """The rows of several records of `umsn evaluate` together."""
+    return pd.concat([from_record(measured(name, folder)) for name in names], ignore_index=True)
+
+
+def gain(
+    some: pd.DataFrame, over: str, name: str, measure: str = "psnr", unit: Unit = "dB", paper: Sequence[float] = ()
+) -> Effect:
+    """What UMSN gains over a method on the same images, resampling faces and kernels where there are several."""
+    gains = evaluation.gains(some[some["method"].isin(["umsn", over])], over=over)
+    (found,) = evaluation.summarise(gains, measures=[measure], resample="auto").to_dict("records")
+    return stated(found, name, unit, paper)
+
+
+def stated(row: Mapping[str, Any], name: str, unit: Unit = "dB", paper: Sequence[float] = ()) -> Effect:
+    """A row of a record with mean, low and high; over seeds, faces, or what it says that it resampled."""
+    drawn = row.get("resampled", "seeds, t" if "seeds" in row else "faces")
+    return Effect(name, row["mean"], row["low"], row["high"], unit, drawn, tuple(paper))
+
+
+def apart(more: Mapping[str, Any], less: Mapping[str, Any], name: str, unit: Unit, paper: Sequence[float]) -> Effect:
+    """The difference of two rows of a record, as uncertain as the worst cases of their intervals."""
+    bounds = more["mean"] - less["mean"], more["low"] - less["high"], more["high"] - less["low"]
+    return Effect(name, *map(float, bounds), unit, WORST, tuple(paper))
+
+
+def printed(table: str, more: Mapping[str, Any], less: Mapping[str, Any]) -> tuple[float, ...]:
+    """Differences between the paper's numbers where ``more`` holds and those where ``less`` does.
+
+    One for each data set or image of the table, in its order; empty where the paper lacks one side.
+    """
+    values = reported(table).astype({"value": float})
+    sides = [values.loc[(values[list(where)] == pd.Series(where)).all(axis=1)] for where in (more, less)]
+    if any(side.empty for side in sides):
+        return ()
+    keys = ["dataset"] if values["dataset"].notna().any() else ["image"]
+    one, other = (side.set_index(keys)["value"] for side in sides)
+    return tuple((one - other[one.index]).round(4).tolist())
+
+
+def about(provenance: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
+    """What a record was measured on, for `Finding.rests`: faces, kernels, whether synthetic; joined by ``facts``."""
+    protocol, source = provenance.get("protocol", {}), str(provenance.get("source", ""))
+    found = {name: protocol[name] for name in ("faces", "kernels") if name in protocol}
+    return {**found, "synthetic": "drawn" in source or "synthetic" in source, **facts}
+
+
+def training(folder: Path) -> dict[str, Any]:
+    """How long UMSN of the package was trained (record "training"), for `Finding.rests`; empty without it."""
+    if not there(folder, "training"):
+        return {}
+    stages = measured("training", folder)["stages"]
+    stage = next(stage for name, stage in stages.items() if name.startswith("umsn, "))
+    return length(stage["iterations"], stage["batch"])
+
+
+def length(iterations: int, batch: int) -> dict[str, Any]:
+    """Iterations, and their images as a share of those of the paper's training of UMSN."""
+    paper = recipes.PAPER.whole
+    return {"iterations": iterations, "share": iterations * batch / (paper.iterations * paper.batch)}
