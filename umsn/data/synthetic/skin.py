@@ -8,9 +8,8 @@ import numpy as np
 
 from umsn.data.synthetic.fields import Array, bump, clouds, linear, noise, rgb, step
 from umsn.data.synthetic.hair import beard_density, brow_line, brow_x, hairline
-from umsn.data.synthetic.head import Plan, lip_lines
+from umsn.data.synthetic.head import CENTRE, RADII, Plan, lip_lines
 from umsn.data.synthetic.identity import Identity
-from umsn.data.synthetic.strands import CENTRE, RADII
 
 #: Skin from very light to very dark.
 _TONES = linear(

@@ -8,10 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from umsn.data.synthetic.fields import Array, step, unit
-
-#: An ellipsoid about the skull, (u, v, z).
-CENTRE = np.array([0.0, -0.36, -0.36], np.float32)
-RADII = np.array([1.16, 1.30, 1.36], np.float32)
+from umsn.data.synthetic.head import CENTRE, RADII
 
 
 class Strands(NamedTuple):
