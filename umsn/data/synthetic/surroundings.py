@@ -19,9 +19,19 @@ from umsn.data.synthetic.shot import Shot
 from umsn.data.synthetic.skin import skin_tone
 
 _PHOTOGRAPHS = (
-    "astronaut", "coffee", "chelsea", "rocket", "brick", "grass",
-    "gravel", "stereo_motorcycle", "camera", "coins", "hubble_deep_field", "retina",
-)  # fmt: skip
+    "astronaut",
+    "coffee",
+    "chelsea",
+    "rocket",
+    "brick",
+    "grass",
+    "gravel",
+    "stereo_motorcycle",
+    "camera",
+    "coins",
+    "hubble_deep_field",
+    "retina",
+)
 _REACH = 0.15  #: a background covers the window and this share of it beyond each edge
 
 
