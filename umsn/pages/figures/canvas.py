@@ -51,10 +51,15 @@ def grid(
 ) -> Figure:
     """Pictures in rows and columns, of one size or not.
 
-    A picture is (3, H, W) RGB in [0, 1] or (H, W) of any range, drawn with ``cmap`` between ``limits`` (its own, if
-    None); None leaves a place empty. ``notes`` are short lines under the pictures. ``scale`` is screen pixels per
-    picture pixel at full size; by default a row is 560 pixels wide, and no picture enlarged more than twice. Raises
-    ValueError for a picture of another shape.
+    rows: of images (3, H, W), RGB in [0, 1], or (H, W) of any range; None leaves a place empty
+    column_titles, row_titles: words above the columns and left of the rows
+    notes: for each row short lines under its images
+    scale: screen pixels per image pixel at full size; by default a row is 560 pixels wide, and no image enlarged
+        more than twice
+    cmap: the colours of images (H, W)
+    limits: the two values at the ends of these colours; by default the image's own
+
+    Raises ValueError for an image of another shape.
     """
     arrays = [[None if p is None else _array(p) for p in row] for row in rows]
     columns = max(len(row) for row in arrays)

@@ -79,7 +79,18 @@ class Sheet:
         size: float = 9,
         rotation: float = 0,
     ) -> Box:
-        """A rounded box around (x, y), its words and, smaller, others below; several ``copies`` lie behind it."""
+        """A rounded box with words in it.
+
+        x, y: its middle, in screen pixels, as all lengths
+        words: what stands in it
+        width, height: its sides
+        kind: what it means, one of `KINDS`
+        below: further words, smaller, under the others
+        colours: fill and line in the place of its kind's
+        copies: of it that are drawn one behind the other, at most 3
+        size: of the words, in points
+        rotation: of the words, in degrees
+        """
         fill, line = colours or KINDS[kind]
         for copy in range(min(copies, 3) - 1, -1, -1):
             corner = (x - width / 2 + 4 * copy, y - height / 2 - 4 * copy)
@@ -94,7 +105,12 @@ class Sheet:
         return Box(x, y, width, height)
 
     def panel(self, left: float, top: float, right: float, bottom: float, words: str, *, fill: str = "#f7f7f7") -> None:
-        """A tinted ground for things that belong together, its name in the top left corner."""
+        """A tinted ground for things that belong together, its name in the top left corner.
+
+        left, top, right, bottom: its edges, in screen pixels
+        words: its name, or ""
+        fill: its colour
+        """
         look = {"boxstyle": "round,pad=0,rounding_size=8", "fc": fill, "ec": "#bbbbbb", "lw": 0.9, "ls": (0, (4, 3))}
         shape = FancyBboxPatch((left, top), right - left, bottom - top, zorder=0, **look)
         self.axes.add_patch(shape)
@@ -135,7 +151,14 @@ class Sheet:
     def taps(
         self, x: float, y: float, size: int, dilation: int = 1, *, cell: float = 7, colour: str = "#b87b00"
     ) -> Box:
-        """A small picture of a filter's taps."""
+        """A small picture of a filter's taps.
+
+        x, y: its middle, in screen pixels
+        size: taps a side
+        dilation: from one tap to the next; 1 is a plain filter
+        cell: screen pixels a side of a tap
+        colour: of the taps
+        """
         reach = (size - 1) * dilation + 1
         for i in range(reach):
             for j in range(reach):
