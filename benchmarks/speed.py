@@ -115,10 +115,14 @@ def inference(turns: int, folder: Path, compiled: bool) -> dict[str, object]:
             walk(picture)
 
     actions = {
-        "eager": lambda: walk(picture), "eager, 4 together": lambda: walk(four), "eager, bfloat16": half,
-        "ONNX Runtime": lambda: onnx(picture), "ONNX Runtime, 4 together": lambda: onnx(four),
-        "of published cost, eager": lambda: large(picture), "one convolution": lambda: layer(plane),
-    }  # fmt: skip
+        "eager": lambda: walk(picture),
+        "eager, 4 together": lambda: walk(four),
+        "eager, bfloat16": half,
+        "ONNX Runtime": lambda: onnx(picture),
+        "ONNX Runtime, 4 together": lambda: onnx(four),
+        "of published cost, eager": lambda: large(picture),
+        "one convolution": lambda: layer(plane),
+    }
     if compiled:
         fast = torch.compile(walk)
         actions["compiled"] = lambda: fast(picture)
@@ -133,11 +137,13 @@ def inference(turns: int, folder: Path, compiled: bool) -> dict[str, object]:
         work = cost if "published" in name else own
         rows.append(
             {
-                "what": name, "GMAC": round(work / 1e9, 2), "ms a picture": round(1e3 * each, 1),
+                "what": name,
+                "GMAC": round(work / 1e9, 2),
+                "ms a picture": round(1e3 * each, 1),
                 "times as fast as published cost": round(reference / each, 2),
                 "part of the convolution rate": round(work / each / rate, 3),
             }
-        )  # fmt: skip
+        )
     return {"rows": rows, "convolution rate, GMAC/s": round(rate / 1e9, 1), "ONNX differs by": apart}
 
 
@@ -175,13 +181,18 @@ def training(turns: int, device: str, compiled: bool) -> list[dict[str, object]]
         work = 3 * batch * (macs(task.network, size=crop)[""])
         rows.append(
             {
-                "how": how, "layout": str(layout).removeprefix("torch."), "batch": batch, "crop": crop,
-                "precision": str(precision).removeprefix("torch."), "ms a step": round(1e3 * times["step"], 1),
+                "how": how,
+                "layout": str(layout).removeprefix("torch."),
+                "batch": batch,
+                "crop": crop,
+                "precision": str(precision).removeprefix("torch."),
+                "ms a step": round(1e3 * times["step"], 1),
                 "pictures per second": round(batch / times["step"], 2),
                 "part of data": round(times["data"] / times["step"], 4),
-                "GMAC/s": round(work / times["step"] / 1e9, 1), "peak MiB": round(peak or 0),
+                "GMAC/s": round(work / times["step"] / 1e9, 1),
+                "peak MiB": round(peak or 0),
             }
-        )  # fmt: skip
+        )
     return rows
 
 

@@ -27,9 +27,9 @@ def test_the_rows_of_table_vi_have_equal_parameters(width):
 
 
 def test_the_rows_of_table_vi_differ_as_their_names_say():
-    assert [(n.maps, n.nested is not None, len(n.streams)) for n in (build(m, width=16) for m in VARIANTS)] == [
-        (False, False, 0), (True, False, 0), (True, True, 0), (True, True, K),
-    ]  # fmt: skip
+    networks = [build(method, width=16) for method in VARIANTS]
+    found = [(network.maps, network.nested is not None, len(network.streams)) for network in networks]
+    assert found == [(False, False, 0), (True, False, 0), (True, True, 0), (True, True, K)]
     with pytest.raises(ValueError, match="expected one of"):
         build("other")
     with pytest.raises(ValueError, match="one stream for each"):

@@ -131,8 +131,8 @@ def test_methods_are_checked_and_clipped(faces):
 
 def test_masks_of_clean_and_blurry_pictures(faces):
     """A parser that knows the truth of every clean picture scores 1 there; one that says skin everywhere, its F."""
-    known = {tuple(p.flatten()[:50].tolist()): m for p, m in zip(
-        WINDOW.crop(faces.photos).float() / 255, masks_of(WINDOW.crop(faces.labels)), strict=True)}  # fmt: skip
+    photos, masks = WINDOW.crop(faces.photos).float() / 255, masks_of(WINDOW.crop(faces.labels))
+    known = {tuple(p.flatten()[:50].tolist()): m for p, m in zip(photos, masks, strict=True)}
 
     def oracle(pictures):
         return torch.stack(
@@ -250,14 +250,12 @@ def test_run_measures_trained_networks(faces, tmp_path):
     facts = {"method": "umsn", "width": 8, "expansion": 1, "parsing_widths": [4, 4, 4, 4]}
     weights.save(tmp_path / "tiny.safetensors", tensors, facts)
     datasets.save(faces, tmp_path / "faces")
-    record = measure(
-        method="blurred,umsn", faces=str(tmp_path / "faces"), sizes="13", kernels=1, noise=0.01,
-        weights=str(tmp_path / "tiny.safetensors"),
-    )  # fmt: skip
+    paths = {"faces": str(tmp_path / "faces"), "weights": str(tmp_path / "tiny.safetensors")}
+    record = measure(method="blurred,umsn", sizes="13", kernels=1, noise=0.01, **paths)
     rows = from_record(record)
     assert rows["method"].unique().tolist() == ["blurred", "umsn"]
     assert np.isfinite(rows["psnr"]).all()
-    restored = evaluation.named_method("umsn", weights=str(tmp_path / "tiny.safetensors"))
+    restored = evaluation.named_method("umsn", weights=paths["weights"])
     assert np.allclose(small(faces, {"umsn": restored})["sigma"], 0.01)
 
 

@@ -56,20 +56,40 @@ def found():
     vectors = descriptor.embed(x)
     vgg = recognition.d_vgg(x, y, lambda image: image)
     return {
-        "$x$": x, "$y$": y, "$k$": kernels, r"$\eta$": y - blur.blur(x, kernels), "the eleven labels": drawn.labels,
-        "$m_i$": m, r"$\hat m_i$": snet.masks(y), "$s_i$": snet(y), "$y^{(i)}$": (half.blurred, {"H": 48, "W": 48}),
-        r"$\hat x^{(i)}$": first(y, m[:, :1]).restored, r"$\hat x$": network(y, m).restored,
-        r"$r$, $\hat x - y$": network(y, m).residual, "$M$": faces.K, r"$F_i(y, \hat m_i)$": FNet()(y, m[:, :1]),
-        "$S$": network.first[0].body[2][2].weight, "$h$": h, r"$W_i\,[\hat m_i \odot y, \hat m_i]$":
-        network.nested.by_class(y, m), "$e$": PAPER.expansion,
-        r"$\mathcal{L}(m_i \odot \hat x, m_i \odot x)$, $L_i$": by_class, r"$\mathcal{L}$": one,
-        "$C_i$": ConfidenceNetwork()(y, x, m), "$C_i^*$": closed_form(by_class, PAPER.lam), r"$\lambda$": PAPER.lam,
+        "$x$": x,
+        "$y$": y,
+        "$k$": kernels,
+        r"$\eta$": y - blur.blur(x, kernels),
+        "the eleven labels": drawn.labels,
+        "$m_i$": m,
+        r"$\hat m_i$": snet.masks(y),
+        "$s_i$": snet(y),
+        "$y^{(i)}$": (half.blurred, {"H": 48, "W": 48}),
+        r"$\hat x^{(i)}$": first(y, m[:, :1]).restored,
+        r"$\hat x$": network(y, m).restored,
+        r"$r$, $\hat x - y$": network(y, m).residual,
+        "$M$": faces.K,
+        r"$F_i(y, \hat m_i)$": FNet()(y, m[:, :1]),
+        "$S$": network.first[0].body[2][2].weight,
+        "$h$": h,
+        r"$W_i\,[\hat m_i \odot y, \hat m_i]$": network.nested.by_class(y, m),
+        "$e$": PAPER.expansion,
+        r"$\mathcal{L}(m_i \odot \hat x, m_i \odot x)$, $L_i$": by_class,
+        r"$\mathcal{L}$": one,
+        "$C_i$": ConfidenceNetwork()(y, x, m),
+        "$C_i^*$": closed_form(by_class, PAPER.lam),
+        r"$\lambda$": PAPER.lam,
         r"$\mathcal{L}_c$": losses.confidence_loss(by_class, closed_form(by_class, PAPER.lam), PAPER.lam),
-        r"$\Phi$": descriptor.features(x), r"$\mathcal{L}_p$": losses.perceptual_loss(y, x, descriptor.features),
-        r"$\lambda_1$": PAPER.lam1, r"$\mathcal{L}_{total}$": losses.total_loss(one, one, PAPER.lam1),
-        "$F$": metrics.f_score(snet(y).argmax(1), m.argmax(1)), "PSNR, SSIM": metrics.psnr(y, x),
-        r"$e(\cdot)$": vectors, "rank": recognition.ranks(vectors, who, vectors, who), "$d_{VGG}$": vgg,
-    }  # fmt: skip
+        r"$\Phi$": descriptor.features(x),
+        r"$\mathcal{L}_p$": losses.perceptual_loss(y, x, descriptor.features),
+        r"$\lambda_1$": PAPER.lam1,
+        r"$\mathcal{L}_{total}$": losses.total_loss(one, one, PAPER.lam1),
+        "$F$": metrics.f_score(snet(y).argmax(1), m.argmax(1)),
+        "PSNR, SSIM": metrics.psnr(y, x),
+        r"$e(\cdot)$": vectors,
+        "rank": recognition.ranks(vectors, who, vectors, who),
+        "$d_{VGG}$": vgg,
+    }
 
 
 def hooked(module, call):

@@ -19,7 +19,7 @@ def face(size=48):
     photo = torch.stack(
         [rows.expand(size, size), rows[:, None].expand(size, size), (rows * 9).sin().abs().expand(size, size)]
     )
-    return Face(photo, torch.zeros(size, size, dtype=torch.uint8))  # fmt: skip
+    return Face(photo, torch.zeros(size, size, dtype=torch.uint8))
 
 
 class Strip(HTMLParser):
@@ -45,12 +45,9 @@ def pixels(image):
 
 def test_a_strip_holds_every_frame_side_by_side():
     flat = [torch.full((3, 32, 40), level) for level in (0.2, 0.5, 0.9)]
-    page = Strip(
-        strip(
-            {"blurred": flat, "kernel": [picture[0] for picture in flat]},
-            values=["13 px", "15 px", "17 px"], label="kernel size", alt='A "face"', notes=["a", "b", "c"], start=1,
-        )
-    )  # fmt: skip
+    pictures = {"blurred": flat, "kernel": [picture[0] for picture in flat]}
+    words = {"values": ["13 px", "15 px", "17 px"], "label": "kernel size", "notes": ["a", "b", "c"]}
+    page = Strip(strip(pictures, alt='A "face"', start=1, **words))
     assert page.figure["class"] == "strip"
     assert page.figure["data-values"].split("|") == ["13 px", "15 px", "17 px"]
     assert (page.figure["data-start"], page.figure["data-notes"]) == ("1", "a|b|c")

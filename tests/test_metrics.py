@@ -46,13 +46,9 @@ def test_psnr_of_known_errors():
 
 def test_ssim_is_scikit_images(pair):
     a, b = pair
-    theirs = [
-        structural_similarity(
-            x.numpy(), y.numpy(), gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1,
-            channel_axis=0,
-        )
-        for x, y in zip(a, b, strict=True)
-    ]  # fmt: skip
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    both = zip(a.numpy(), b.numpy(), strict=True)
+    theirs = [structural_similarity(x, y, data_range=1, channel_axis=0, **window) for x, y in both]
     assert np.allclose(metrics.ssim(a, b), theirs, atol=1e-10)
     assert np.allclose(metrics.ssim(a.float(), b.float()), theirs, atol=1e-4)
 

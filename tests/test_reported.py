@@ -11,9 +11,15 @@ from umsn.faces import CLASSES
 
 ROWS = {"table1": 32, "table2": 12, "table3": 44, "table4": 12, "table5": 27, "table6": 20, "table7": 24, "table8": 16}
 RANGES = {
-    "PSNR": (10, 40), "SSIM": (0, 1), "F-score": (0, 1), "C": (0, 1), "d_VGG": (0, 20),
-    "Top-1": (0, 100), "Top-3": (0, 100), "Top-5": (0, 100),
-}  # fmt: skip
+    "PSNR": (10, 40),
+    "SSIM": (0, 1),
+    "F-score": (0, 1),
+    "C": (0, 1),
+    "d_VGG": (0, 20),
+    "Top-1": (0, 100),
+    "Top-3": (0, 100),
+    "Top-5": (0, 100),
+}
 NUMERALS = dict(zip(ROWS, ("I", "II", "III", "IV", "V", "VI", "VII", "VIII"), strict=True))
 
 

@@ -17,9 +17,18 @@ from torch import Tensor
 from umsn.files import InputError
 
 LABELS = (
-    "background", "skin", "left brow", "right brow", "left eye", "right eye",
-    "nose", "upper lip", "inner mouth", "lower lip", "hair",
-)  # fmt: skip
+    "background",
+    "skin",
+    "left brow",
+    "right brow",
+    "left eye",
+    "right eye",
+    "nose",
+    "upper lip",
+    "inner mouth",
+    "lower lip",
+    "hair",
+)
 CLASSES = ("background", "skin", "parts", "hair")
 K = len(CLASSES)
 

@@ -91,9 +91,18 @@ CPU = Recipe(
 REAL_SHAKES = {"kernels": 20_000, "anxiety": (0.0005, 0.02)}
 
 LAPTOP = _short(
-    "laptop", (120, 120, 40, 80), 4, 2e-3,
-    width=32, parsing_widths=(12, 24, 48, 64), crop=96, faces=240, kernels=1_000, test_faces=6, test_kernels=1,
-)  # fmt: skip
+    "laptop",
+    iterations=(120, 120, 40, 80),
+    batch=4,
+    rate=2e-3,
+    width=32,
+    parsing_widths=(12, 24, 48, 64),
+    crop=96,
+    faces=240,
+    kernels=1_000,
+    test_faces=6,
+    test_kernels=1,
+)
 
 RECIPES = {
     "paper": PAPER,
@@ -112,16 +121,26 @@ RECIPES = {
     ),
     "laptop": LAPTOP,
     "seeds": replace(
-        LAPTOP, name="seeds",
+        LAPTOP,
+        name="seeds",
         parse_clean=replace(LAPTOP.parse_clean, iterations=240),
         parse_blurry=replace(LAPTOP.parse_blurry, iterations=240),
-        stream=replace(LAPTOP.stream, iterations=80), whole=replace(LAPTOP.whole, iterations=250),
+        stream=replace(LAPTOP.stream, iterations=80),
+        whole=replace(LAPTOP.whole, iterations=250),
     ),
     "smoke": _short(
-        "smoke", (3, 3, 2, 3), 2,
-        width=16, parsing_widths=(4, 8, 8, 8), crop=48, faces=8, kernels=32, test_faces=2, test_kernels=1,
+        "smoke",
+        iterations=(3, 3, 2, 3),
+        batch=2,
+        width=16,
+        parsing_widths=(4, 8, 8, 8),
+        crop=48,
+        faces=8,
+        kernels=32,
+        test_faces=2,
+        test_kernels=1,
     ),
-}  # fmt: skip
+}
 
 
 #: Recipes under which networks are trained for so long that an edition measures its own, not the package's.

@@ -94,9 +94,15 @@ def kernels(
 ) -> Tensor:
     """Camera-shake kernels of the given odd sizes: (N,) -> (N, pad_to, pad_to), each with sum 1.
 
-    ``length`` is the path's in pixels; None scales it with the size, by `LENGTH_PER_SIZE`. Kernels smaller than
-    ``pad_to`` (the largest size, if None) have a border of zeros. Raises ValueError for an even size or one larger than
-    ``pad_to``.
+    sizes: in pixels, odd
+    generator: what they are drawn with; its device is theirs
+    anxiety: how much the hand trembles, 0 to 1; one number, or (N,)
+    length: of the path, in pixels; by default it grows with the size, by `LENGTH_PER_SIZE`
+    centre: what of the path lies in the middle of the kernel: its bounding "box", or its centre of "mass"
+    pad_to: side of the square of every kernel, with a border of zeros around smaller ones; by default the largest size
+    steps: points of the path
+
+    Raises ValueError for an even size or one larger than ``pad_to``.
     """
     sizes = torch.as_tensor(sizes)
     pad_to = int(sizes.max()) if pad_to is None else pad_to

@@ -36,10 +36,16 @@ def evaluate(
 ) -> pd.DataFrame:
     """Measure every method on every face and kernel (Tables I, III, VI): one row an image and method.
 
+    methods: by name, each takes blurred images (B, 3, H, W) in [0, 1] to restored ones, which are then clipped
+    faces: sharp, with labels or without
+    protocol: how they are blurred, and the window that is measured
+    batch: images that a method sees at once
+    device: where they are blurred, restored and measured
+    progress: is told images done and images in all
+
     Columns: method, face, identity (-1 unknown), size, kernel (1..), sigma; psnr, ssim, ssim_volumetric; where there
-    are labels also psnr_CLASS, ssim_CLASS (nan where the class is absent). Restored images are clipped to [0, 1].
-    ``attrs`` hold the protocol and each method's seconds an image. Raises ValueError when a method returns another
-    shape or numbers that are not finite.
+    are labels also psnr_CLASS, ssim_CLASS (nan where the class is absent). ``attrs`` hold the protocol and each
+    method's seconds an image. Raises ValueError when a method returns another shape or numbers that are not finite.
     """
     batches = blurred_batches(faces, protocol, batch=batch, device=device, share=_share())
     rows = _rows(methods, faces, batches, protocol.sigma, len(faces) * len(protocol.drawn()), progress)
@@ -56,7 +62,12 @@ def evaluate_pairs(
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Measure every method on images that somebody else blurred; rows as of `evaluate`, sigma nan: unknown."""
+    """Measure every method on images that somebody else blurred; rows as of `evaluate`, sigma nan: unknown.
+
+    methods, batch, device, progress: as for `evaluate`
+    pairs: blurred images, and the sharp faces that they were made of
+    window: the part of each image that is measured; by default all of it
+    """
     batches = published_batches(pairs, window=window, batch=batch, device=device, share=_share())
     rows = _rows(methods, pairs.faces, batches, math.nan, len(pairs.pairs), progress)
     rows.attrs["protocol"] = {
@@ -125,7 +136,11 @@ def evaluate_masks(
 ) -> pd.DataFrame:
     """F-scores of semantic masks on clean and on blurry images (Table II): one row an image, parser and class.
 
-    A parser takes (B, 3, H, W) to masks or logits (B, K, H, W), of which the largest is the class. Columns: method (the
+    parsers: by name, each takes (B, 3, H, W) to masks or logits (B, K, H, W), of which the largest is the class
+    faces: sharp, with labels
+    protocol, batch, device, progress: as for `evaluate`
+
+    Columns: method (the
     parser), face, identity, size, kernel (both 0 for clean), sigma, input ("clean" | "blurry"), class, f_score, and the
     pixel counts overlap, predicted, true that `pooled_f_scores` adds up. Raises InputError for faces without labels.
     """

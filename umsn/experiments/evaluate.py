@@ -41,10 +41,27 @@ def measure(
 ) -> dict[str, Any]:
     """What `umsn evaluate` asks for -> {"provenance", "summary", "rows"}, as JSON holds it.
 
-    ``method``: one or several of blurred, krishnan, xu, bnet, maps, nrl, umsn, with commas. ``faces``: a folder in
-    ``layout``, or a number of synthetic people, whom no training drew. ``layout`` pairs: images that somebody else
-    blurred (*_gt and *_blur), where sizes, kernels and noise say nothing. ``weights``: a file exported by umsn, not the
-    package's; or ``networks`` by the names of their methods. ``fast``: by ONNX Runtime, on the CPU. Raises InputError.
+    method: one or several of blurred, krishnan, xu, bnet, maps, nrl, umsn, with commas
+    faces: a folder of sharp faces, or a number of synthetic people, whom no training drew
+    layout: of the folder; "pairs" are images that somebody else blurred (*_gt and *_blur), where sizes, kernels, noise,
+        seed, centre and quantise say nothing
+    window: the part of each image that is measured, "ROW,COLUMN,HEIGHT,WIDTH"; by default all of it, of synthetic
+        faces the inner 128 x 128
+    sizes: of the kernels, odd, in pixels: "FIRST:LAST:STEP", "A,B,C", or numbers
+    kernels: of each size
+    noise: its standard deviation, on the scale [0, 1]
+    seed: of kernels and noise, and of synthetic people
+    centre: what of a kernel lies in its middle: its path's "box", or its "mass"
+    limit: how many faces of a folder, the first ones; by default all
+    weights: a file exported by umsn; by default the package's networks
+    networks: in their place, by the names of their methods
+    fast: whether ONNX Runtime computes the trained networks, on the CPU
+    quantise: whether blurred images are rounded to the 256 levels of a file
+    batch: images that a method sees at once
+    device: "cpu" or "cuda"
+    progress: is told images done and images in all
+
+    Raises InputError.
     """
     asked = {
         "method": method,

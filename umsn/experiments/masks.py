@@ -28,7 +28,10 @@ def measure(
     kernels: Annotated[int, "kernels of each size"] = 1,
     parsers: Annotated[Mapping[str, Path] | None, "NAME=CHECKPOINT of a parsing stage, measured too"] = None,
 ) -> dict[str, Any]:
-    """F-scores of S-Net, and of checkpoints by name, on a folder of labelled faces, sharp and blurred (Table II)."""
+    """F-scores of S-Net, and of checkpoints by name, on a folder of labelled faces, sharp and blurred (Table II).
+
+    networks: whose S-Net is measured; the other arguments say beside their types what they are
+    """
     parsers = parsers or {}
     found = {OWN: networks.snet} | {name: _parser(path) for name, path in parsers.items()}
     some = datasets.load(faces, layout=layout)

@@ -70,20 +70,19 @@ def probe_rows(
     every = torch.cat([descriptor.embed(part.float() / 255) for part in drawn.photos.split(50)])
     gallery, people, clear = (every[~probe], drawn.identities[~probe]), drawn.identities[probe], every[probe]
     probes = FaceSet(drawn.names[::SHOTS], drawn.photos[::SHOTS], None, people)
-    parts = [_told("clear", torch.arange(len(people)), [0] * len(people), clear, clear, people, *gallery)]
+    found = recognition.ranks(clear, people, *gallery)
+    parts = [_told("clear", torch.arange(len(people)), [0] * len(people), found, torch.zeros(len(people)))]
     for some in blurred_batches(probes, Protocol(sizes=sizes, per_size=1), batch=8):
         which, how = torch.tensor(some.faces), [size for size, _ in some.kernels]
         for name, method in methods.items():
             seen = descriptor.embed(method(some.blurred).clamp(0, 1))
-            parts.append(_told(name, which, how, seen, clear[which], people[which], *gallery))
+            found = recognition.ranks(seen, people[which], *gallery)
+            parts.append(_told(name, which, how, found, (seen - clear[which]).norm(dim=1)))
     return pd.concat(parts, ignore_index=True)
 
 
-def _told(
-    name: str, which: Tensor, sizes: list[int], seen: Tensor, sharp: Tensor, who: Tensor, gallery: Tensor, ids: Tensor
-) -> pd.DataFrame:
-    """Rows of one method: probes ``which`` of people ``who``, embedded as ``seen``, their originals as ``sharp``."""
-    rank = recognition.ranks(seen, who, gallery, ids)
-    top = {word: 100.0 * (rank <= int(word[4:])).double().numpy() for word in TOP}
-    distance = (seen - sharp).norm(dim=1).double().numpy()
-    return pd.DataFrame({"method": name, "face": which.numpy(), "size": sizes, **top, "distance": distance})
+def _told(method: str, which: Tensor, sizes: list[int], ranks: Tensor, distance: Tensor) -> pd.DataFrame:
+    """Rows of one method: of the probes ``which``, the rank of the right person and the distance to the original."""
+    top = {word: 100.0 * (ranks <= int(word[4:])).double().numpy() for word in TOP}
+    keys = {"method": method, "face": which.numpy(), "size": sizes}
+    return pd.DataFrame({**keys, **top, "distance": distance.double().numpy()})

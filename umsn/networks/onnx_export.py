@@ -54,10 +54,16 @@ def export(networks: Pipeline, path: str | PathLike[str]) -> None:
     try:
         with _quiet():
             program = torch.onnx.export(
-                walk, (pictures,), dynamo=True, external_data=False, opset_version=OPSET, verbose=False,
-                input_names=["blurred"], output_names=["restored", "masks"],
+                walk,
+                (pictures,),
+                dynamo=True,
+                external_data=False,
+                opset_version=OPSET,
+                verbose=False,
+                input_names=["blurred"],
+                output_names=["restored", "masks"],
                 dynamic_shapes={"blurred": {0: torch.export.Dim("pictures", min=1, max=1024)}},
-            )  # fmt: skip
+            )
     except ImportError:
         raise InputError(f"{path}: {MISSING}") from None
     with whole(path) as beside:

@@ -53,6 +53,13 @@ def live(
 ) -> widgets.Widget:
     """Sliders for the kernel's size, another shake and the noise; kernel, blurred and, with ``restore``, restored face.
 
+    face: sharp
+    restore: takes blurred (1, 3, H, W) in [0, 1] to restored; by default nothing is restored
+    sizes: of the kernels to choose from, odd, in pixels
+    seed: of the first shake, 0 to 99
+    sigma: of the first noise, 0 to 0.05
+    scale: screen pixels per image pixel
+
     It computes anew at every change, so it needs a running kernel: for a published page see `strip`.
     """
     size = widgets.SelectionSlider(
@@ -95,9 +102,17 @@ def strip(
 ) -> HTML:
     """A slider moved by ``umsn/pages/strip.js``, in the page and in JupyterLab; without scripts all positions are seen.
 
-    ``pictures``: caption -> one (3, H, W) or (H, W) in [0, 1] for each of ``values``; the frames of a caption have one
-    size and become one WebP in the page. ``notes`` say something about each position, as its PSNR, on a line or more.
-    Raises ValueError when the numbers differ, or when 60 kB do not hold the pictures.
+    pictures: title -> one (3, H, W) or (H, W) in [0, 1] for each of ``values``, all of one size
+    values: the positions of the slider, as they are shown
+    label: what the slider changes
+    alt: what the images show, in words
+    notes: something about each position, as its PSNR, on a line or more
+    caption: stands under all
+    start: the position that is seen first, counted from 0
+    scale: screen pixels per image pixel
+
+    The frames of a title become one WebP in the page. Raises ValueError when the numbers differ, or when 60 kB do not
+    hold the pictures.
     """
     _check(pictures, values)
     if notes and len(notes) != len(values):

@@ -145,10 +145,15 @@ def strip_of(person: Sitter, kernels: dict[int, Tensor], networks: Pipeline) -> 
         pictures["restored"].append(restored[0])
         notes.append(f"{psnr(blurred, sharp).item():.1f} dB blurred, {psnr(restored, sharp).item():.1f} dB restored")
     return strip(
-        pictures, values=[f"{size} pixels" for size in kernels], notes=notes, label="kernel size", start=4, scale=1.25,
+        pictures,
+        values=[f"{size} pixels" for size in kernels],
+        notes=notes,
+        label="kernel size",
+        start=4,
+        scale=1.25,
         alt=f"{person.title}, kernels growing from the left to the right",
         caption=f"{person.title}: one shake at every size, noise {SIGMA}. Made by umsn.pages.live.",
-    ).data  # fmt: skip
+    ).data
 
 
 def cost(record: Path = MEASURED) -> str:

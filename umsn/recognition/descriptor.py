@@ -103,10 +103,18 @@ def train_descriptor(
 ) -> tuple[Descriptor, list[dict[str, float]]]:
     """Learn to tell the people of ``faces`` apart; the descriptor, and a history of step, loss and accuracy.
 
-    ``margin`` pixels lie around the face frame on each side, as in `synthetic.faces`, so that shifts show what is
-    there. The loss is the softmax over ``scale`` times the cosines with one learnt direction a person, the right one's
-    reduced by ``gap``; in the end `discriminate` finds the last layer anew. Same seed, same bits on the CPU. Raises
-    InputError for identities unknown or fewer than two.
+    faces: photographs of known people, several of each
+    seed: of weights, batches and variations; the same seed gives the same bits on the CPU
+    steps: of the optimiser
+    batch: photographs a step
+    margin: pixels around the face frame on each side, as in `synthetic.faces`, so that shifts show what is there
+    learning_rate: the highest; it rises over the first tenth of the steps, then falls
+    scale: of the cosines (with one learnt direction a person) in the softmax that is the loss
+    gap: by which the right person's cosine is reduced before
+    device: where it is trained
+    say: is told how far it is; None is silent
+
+    In the end `discriminate` finds the last layer anew. Raises InputError for identities unknown or fewer than two.
     """
     if faces.identities is None or len(faces.identities.unique()) < 2:
         raise InputError("faces of unknown or fewer than two identities: a descriptor learns to tell people apart")

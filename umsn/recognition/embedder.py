@@ -21,7 +21,12 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  #: o
 class OnnxEmbedder:
     """A network (B, 3, size, size) -> (B, D) in a file, run on the CPU by ONNX Runtime.
 
-    Its input is (RGB - ``mean``) / ``std`` with RGB in [0, 1], its channels then reversed where it wants ``bgr``.
+    path: the file, .onnx
+    size: pixels a side of its input
+    mean, std: of each channel: its input is (RGB - mean) / std, with RGB in [0, 1]
+    bgr: whether it then wants the channels reversed
+    threads: of the CPU that it may use
+
     Raises InputError where the file cannot be run or takes another size, and where onnxruntime is not installed.
     """
 

@@ -19,12 +19,17 @@ def ranks(
     probe_sources: Tensor | None = None,
     gallery_sources: Tensor | None = None,
 ) -> Tensor:
-    """At which place of the gallery each probe meets its own identity: (P, D), (P,), (G, D), (G,) -> (P,), from 1.
+    """At which place of the gallery each probe meets its own identity: (P,), from 1.
 
-    The gallery is sorted by Euclidean distance (OpenFace's; for unit vectors the order of cosines too); of equally
-    near pictures the wrong identity comes first. Where sources are given, (P,) and (G,) numbers of the photographs, a
-    picture of the probe's own source is left out of its gallery: a restored face must not meet the photograph it was
-    made from. Raises InputError for shapes that do not fit, numbers that are not finite, or a probe without its
+    probes: (P, D) embeddings
+    probe_ids: (P,) whose faces they are
+    gallery: (G, D) embeddings, sorted for each probe by Euclidean distance (OpenFace's; for unit vectors the order of
+        cosines too); of equally near images the wrong identity comes first
+    gallery_ids: (G,) whose faces they are
+    probe_sources, gallery_sources: (P,) and (G,) numbers of the photographs; what is of the probe's own source is left
+        out of its gallery: a restored face must not meet the photograph it was made from. By default all are kept
+
+    Raises InputError for shapes that do not fit, numbers that are not finite, or a probe without its
     identity in the gallery.
     """
     if probes.ndim != 2 or gallery.ndim != 2 or probes.shape[1] != gallery.shape[1]:
@@ -63,7 +68,10 @@ def top_k(
 ) -> dict[int, float]:
     """Table V: the share of probes, 0..1, that have a picture of their own identity among the k nearest of the gallery.
 
-    Arguments and errors as in `ranks`, whose result gives intervals as well.
+    probes, probe_ids, gallery, gallery_ids, probe_sources, gallery_sources: as for `ranks`
+    ks: the numbers of neighbours that are looked at
+
+    Errors as of `ranks`, whose result gives intervals as well.
     """
     found = ranks(probes, probe_ids, gallery, gallery_ids, probe_sources=probe_sources, gallery_sources=gallery_sources)
     return {k: float((found <= k).double().mean()) for k in ks}

@@ -254,9 +254,17 @@ def train(
 ) -> dict[str, list[dict[str, float]]]:
     """Run the stages one after the other, each from its checkpoint if it has one; their histories by name.
 
-    ``minutes`` bounds the whole; what was not finished goes on at the next call. ``validation``, faces that are not
-    learned from, are measured twenty times in each stage, blurred by kernels of another seed, in pieces of the recipe's
-    crop. Raises InputError for a stage that does not exist or whose forerunners have not run.
+    run: the recipe, the seed, and the folder of the checkpoints
+    faces: what is learned from
+    stages: names of `STAGES`, in the order in which they run
+    validation: faces that are not learned from, measured twenty times in each stage, blurred by kernels of another
+        seed, in pieces of the recipe's crop
+    device: where it is trained
+    minutes: bound the whole; what was not finished goes on at the next call
+    precision: of the convolutions, as for `fit`
+    say: is told how far it is; None is silent
+
+    Raises InputError for a stage that does not exist or whose forerunners have not run.
     """
     unknown = [s for s in stages if s not in STAGES]
     if unknown:

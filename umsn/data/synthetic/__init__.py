@@ -49,11 +49,18 @@ def faces(
     workers: int | None = None,
     **overrides: Any,
 ) -> FaceSet:
-    """Draw ``count`` photographs, ``shots_per_identity`` of each of ``identities`` in turn (0, 1, 2, ... where None).
+    """Draw ``count`` photographs, ``shots_per_identity`` of each of ``identities`` in turn; names like "id0007-03".
 
-    When the people run out, further photographs of the same people follow. Names are like "id0007-03". ``size``,
-    ``margin`` and ``overrides`` as for ``draw``. Drawn by ``workers`` processes (where None, as many as there are cores
-    and work for them); the bytes do not depend on how many. Raises InputError when there is nothing to draw.
+    count: photographs in all; when the people run out, further photographs of the same people follow
+    seed: of the population; the same one gives the same people
+    size: pixels that frame the face, as the paper's test sets do
+    margin: pixels around them on each side, at the same scale
+    identities: numbers of the people, from 0; by default 0, 1, 2, ...
+    shots_per_identity: photographs of each person, one after the other
+    workers: processes that draw; by default as many as there are cores and work for them; the bytes do not depend on it
+    overrides: fields of ``Shot``, as for ``draw``
+
+    Raises InputError when there is nothing to draw.
     """
     people = list(identities) if identities is not None else list(range(-(-count // max(shots_per_identity, 1))))
     if count < 1 or not people or shots_per_identity < 1:

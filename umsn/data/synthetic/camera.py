@@ -55,7 +55,14 @@ class Camera:
 def framed(
     yaw: float, pitch: float, roll: float, landmarks: Array, goal: Array, scale: float, shift: complex
 ) -> Camera:
-    """The camera whose projected landmarks (3, n) lie nearest to ``goal`` (n, x + iy); then rolled, scaled, moved."""
+    """The camera whose projected landmarks (3, n) lie nearest to ``goal`` (n, x + iy); then rolled, scaled, moved.
+
+    yaw, pitch, roll: of the head, in degrees
+    landmarks: (3, n) in head coordinates
+    goal: (n,) where they should be seen, x + iy in pixels
+    scale: by which the image is enlarged; 1 leaves it as fitted
+    shift: by which it is moved at last, x + iy in pixels
+    """
     y, p = np.deg2rad(yaw), np.deg2rad(pitch)
     camera = Camera(float(np.cos(y)), float(np.sin(y)), float(np.cos(p)), float(np.sin(p)))
     px, py, _ = camera.project(*landmarks)

@@ -16,7 +16,12 @@ _BALL = 0.17  #: of the eyeball, from its centre to the iris
 
 
 def add_eyes(who: Identity, shot: Shot, plan: Plan, on: Surface, u: Array, v: Array) -> None:
-    """Paint both eyes over the skin; 4 is the left one in the picture."""
+    """Paint both eyes over the skin; 4 is the left one in the picture.
+
+    who, shot, plan: the person, the photograph, and the measures that follow from them
+    on: n points of the face, changed in place
+    u, v: (n,) each, where these points lie, in head coordinates
+    """
     for side, label in ((-1, 4), (1, 5)):
         near = np.flatnonzero(
             (np.abs(u * side - plan.eye[0]) < 1.8 * plan.eye_width) & (np.abs(v - plan.eye[1]) < 0.34)

@@ -19,7 +19,7 @@ def step(low: float, high: float, x: Array) -> Array:
 
 
 def bump(x: Array, y: Array, x0: float, y0: float, sx: float, sy: float) -> Array:
-    """A Gaussian hill of height 1 at (x0, y0)."""
+    """A Gaussian hill of height 1: at points (x, y), with its top at (x0, y0) and deviations sx, sy."""
     return np.exp(-0.5 * (((x - x0) / sx) ** 2 + ((y - y0) / sy) ** 2))
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from umsn.data.synthetic.camera import Grid
 from umsn.data.synthetic.fields import Array, bump, linear, noise, step, unit
-from umsn.data.synthetic.head import Plan, lid_lines, plan_of, relief
+from umsn.data.synthetic.head import CENTRE, RADII, Plan, lid_lines, plan_of, relief
 from umsn.data.synthetic.identity import Identity, stream
 from umsn.data.synthetic.shot import shot_of
-from umsn.data.synthetic.strands import CENTRE, RADII, Strands, clumped, grow
+from umsn.data.synthetic.strands import Strands, clumped, grow
 
 #: length, weight (pull of gravity), stiffness, clumping, curl, turns, thickness of the whole, strands
 _STYLES = {

@@ -17,6 +17,10 @@ from umsn.data.synthetic.shot import Shot
 
 BACK = -0.45  #: depth of the plane where the relief ends, about the ears
 
+#: An ellipsoid about the skull, (u, v, z).
+CENTRE = np.array([0.0, -0.36, -0.36], np.float32)
+RADII = np.array([1.16, 1.30, 1.36], np.float32)
+
 
 @dataclass(frozen=True)
 class Plan:

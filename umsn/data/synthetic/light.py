@@ -72,7 +72,15 @@ def relief_light(light: Light, grid: Grid, z: Array, fine: Array) -> Array:
 
 
 def shaded(light: Light, albedo: Array, gloss: Array, normal: Array, sky: Array, sun: Array) -> tuple[Array, Array]:
-    """Colour (3, n) of lit skin, and the light (3, n) that fell upon it."""
+    """Colour (3, n) of lit skin, and the light (3, n) that fell upon it.
+
+    light: all light of the photograph
+    albedo: (3, n) of the skin, linear
+    gloss: (n,) how much it mirrors
+    normal: (3, n) of length 1, in the head's axes
+    sky: (n,) openness to the light from around: 1 on a plain, less in hollows
+    sun: (n,) how much of the key light arrives, 0 in its shadow to 1
+    """
     nl = light.head @ normal
     wrap = rgb(0.28, 0.14, 0.09)
     diffuse = np.clip((nl + wrap) / (1 + wrap), 0, 1)

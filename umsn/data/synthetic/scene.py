@@ -75,7 +75,12 @@ def _add_face(
     depth: Array,
     hit: Array,
 ) -> tuple[Array, Array]:
-    """Paint the face at the points ``at`` (u, v, z) that the samples ``hit`` see.
+    """Paint the face at the points ``at`` (u, v, z) that the samples ``hit`` (H, W) see.
+
+    who, shot, plan: the person, the photograph, and the measures that follow from them
+    on: the image, painted in place
+    grid, z: the lattice of the relief, and its depth (h, w) there
+    depth: (H, W) at which each sample meets the face
 
     Returns the light that falls on each sample (3, H, W) and how much hair grows there (H, W).
     """

@@ -8,17 +8,20 @@ import numpy as np
 
 from umsn.data.synthetic.fields import Array, bump, clouds, linear, noise, rgb, step
 from umsn.data.synthetic.hair import beard_density, brow_line, brow_x, hairline
-from umsn.data.synthetic.head import Plan, lip_lines
+from umsn.data.synthetic.head import CENTRE, RADII, Plan, lip_lines
 from umsn.data.synthetic.identity import Identity
-from umsn.data.synthetic.strands import CENTRE, RADII
 
 #: Skin from very light to very dark.
 _TONES = linear(
     [
-        [0.91, 0.73, 0.66], [0.87, 0.66, 0.57], [0.79, 0.57, 0.46],
-        [0.63, 0.43, 0.335], [0.46, 0.30, 0.23], [0.32, 0.205, 0.16],
+        [0.91, 0.73, 0.66],
+        [0.87, 0.66, 0.57],
+        [0.79, 0.57, 0.46],
+        [0.63, 0.43, 0.335],
+        [0.46, 0.30, 0.23],
+        [0.32, 0.205, 0.16],
     ]
-)  # fmt: skip
+)
 
 
 @dataclass

@@ -8,10 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from umsn.data.synthetic.fields import Array, step, unit
-
-#: An ellipsoid about the skull, (u, v, z).
-CENTRE = np.array([0.0, -0.36, -0.36], np.float32)
-RADII = np.array([1.16, 1.30, 1.36], np.float32)
+from umsn.data.synthetic.head import CENTRE, RADII
 
 
 class Strands(NamedTuple):
@@ -38,8 +35,17 @@ def grow(
 ) -> Array:
     """Grow guides (3, n, steps) from roots (3, n): they set out along ``start``, bend to ``comb`` and to gravity.
 
-    They stay outside the skull by ``lift`` (n,) head units and, where ``frame`` (n,) is not 0, fall on its side of the
-    face and no nearer to its middle than a share |frame| of its half width. ``length`` (n,) is a whole strand's.
+    roots: (3, n) in head coordinates, as all lengths are in head units
+    start: (3, n) directions at the roots
+    comb: (3, n) directions in which they are combed, felt most near the roots
+    length: (n,) of a whole strand
+    steps: points of a strand
+    weight: pull of gravity, 0 to 1
+    stiff: how far a strand keeps its direction; about 1
+    lift: (1, n) by which they stay outside the skull
+    rng: draws their wiggling
+    wiggle: deviation of the direction at each step
+    frame: (n,) where it is not 0, they fall on its side of the face, no nearer to the middle than |frame| half widths
     """
     p, d = roots.copy(), unit(start)
     ds = length / steps
@@ -74,7 +80,12 @@ def grow(
 def clumped(guides: Array, count: int, clump: float, curl: float, turns: float, rng: np.random.Generator) -> Strands:
     """``count`` strands between the guides: each lies between two neighbours and gathers to one towards its tip.
 
-    ``clump`` 0..1 is how far it gathers; ``curl`` the radius (head units) and ``turns`` the number of its curls.
+    guides: (3, n, t), as `grow` gives them
+    count: strands in all
+    clump: how far a strand gathers, 0 to 1
+    curl: radius of its curls, in head units; 0 for none
+    turns: how many curls
+    rng: draws where each strand lies, and its tone
     """
     n, steps = guides.shape[1:]
     of = rng.integers(n, size=count)

@@ -12,17 +12,26 @@ from umsn.data.synthetic.camera import Grid
 from umsn.data.synthetic.canvas import Canvas
 from umsn.data.synthetic.fields import Array, clouds, linear, noise, rgb, spread, step, unit
 from umsn.data.synthetic.hair import hair_colour
-from umsn.data.synthetic.head import Plan, half_width
+from umsn.data.synthetic.head import CENTRE, RADII, Plan, half_width
 from umsn.data.synthetic.identity import Identity, stream
 from umsn.data.synthetic.light import moved
 from umsn.data.synthetic.shot import Shot
 from umsn.data.synthetic.skin import skin_tone
-from umsn.data.synthetic.strands import CENTRE, RADII
 
 _PHOTOGRAPHS = (
-    "astronaut", "coffee", "chelsea", "rocket", "brick", "grass",
-    "gravel", "stereo_motorcycle", "camera", "coins", "hubble_deep_field", "retina",
-)  # fmt: skip
+    "astronaut",
+    "coffee",
+    "chelsea",
+    "rocket",
+    "brick",
+    "grass",
+    "gravel",
+    "stereo_motorcycle",
+    "camera",
+    "coins",
+    "hubble_deep_field",
+    "retina",
+)
 _REACH = 0.15  #: a background covers the window and this share of it beyond each edge
 
 

@@ -51,15 +51,21 @@ def grid(
 ) -> Figure:
     """Pictures in rows and columns, of one size or not.
 
-    A picture is (3, H, W) RGB in [0, 1] or (H, W) of any range, drawn with ``cmap`` between ``limits`` (its own, if
-    None); None leaves a place empty. ``notes`` are short lines under the pictures. ``scale`` is screen pixels per
-    picture pixel at full size; by default a row is 560 pixels wide, and no picture enlarged more than twice. Raises
-    ValueError for a picture of another shape.
+    rows: of images (3, H, W), RGB in [0, 1], or (H, W) of any range; None leaves a place empty
+    column_titles, row_titles: words above the columns and left of the rows
+    notes: for each row short lines under its images
+    scale: screen pixels per image pixel at full size; by default a row is 560 pixels wide, and no image enlarged
+        more than twice
+    cmap: the colours of images (H, W)
+    limits: the two values at the ends of these colours; by default the image's own
+
+    Raises ValueError for an image of another shape.
     """
     arrays = [[None if p is None else _array(p) for p in row] for row in rows]
     columns = max(len(row) for row in arrays)
     sides = [array.shape[:2] for row in arrays for array in row if array is not None]
     height, width = (max(side[i] for side in sides) for i in (0, 1))
+    centred = {"ha": "center", "va": "center"}
     with style():
         gap, top, left, below = 0.05, 0.26 * bool(column_titles), 0.26 * bool(row_titles), 0.2 * bool(notes)
         per_pixel = scale or min(2.0, 96 * (5.8 - left - gap * (columns - 1)) / (columns * width))
@@ -72,15 +78,15 @@ def grid(
                 place = (left + j * (w + gap), bottom, w, h)
                 axes = figure.add_axes([x / total[k % 2] for k, x in enumerate(place)])
                 axes.set_axis_off()
+                middle = (place[0] + w / 2) / total[0]
                 if i == 0 and j < len(column_titles):
-                    figure.text((place[0] + w / 2) / total[0], 1 - 0.6 * top / total[1], column_titles[j],
-                                ha="center", va="center")  # fmt: skip
+                    figure.text(middle, 1 - 0.6 * top / total[1], column_titles[j], **centred)
                 if j == 0 and i < len(row_titles):
-                    figure.text(0.45 * left / total[0], (bottom + h / 2) / total[1], row_titles[i],
-                                ha="center", va="center", rotation=90)  # fmt: skip
+                    beside = 0.45 * left / total[0]
+                    figure.text(beside, (bottom + h / 2) / total[1], row_titles[i], rotation=90, **centred)
                 if i < len(notes) and j < len(notes[i]):
-                    figure.text((place[0] + w / 2) / total[0], (bottom - 0.55 * below) / total[1], notes[i][j],
-                                ha="center", va="center", size=8.5, color="#333333")  # fmt: skip
+                    under = (bottom - 0.55 * below) / total[1]
+                    figure.text(middle, under, notes[i][j], size=8.5, color="#333333", **centred)
                 if array is not None:
                     show(axes, array, cmap=cmap, limits=limits)
     return figure

@@ -26,9 +26,13 @@ MEASURES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "ssim_volumetric": "volumetric 
 
 #: The methods of Table VI in the paper's order: colour and marker, the same in every figure.
 STYLES = {
-    "blurred": ("#767676", "s"), "bnet": ("#E69F00", "v"), "maps": ("#56B4E9", "^"), "nrl": ("#009E73", "D"),
-    "umsn-plain": ("#CC79A7", "P"), "umsn": ("#0072B2", "o"),
-}  # fmt: skip
+    "blurred": ("#767676", "s"),
+    "bnet": ("#E69F00", "v"),
+    "maps": ("#56B4E9", "^"),
+    "nrl": ("#009E73", "D"),
+    "umsn-plain": ("#CC79A7", "P"),
+    "umsn": ("#0072B2", "o"),
+}
 
 LINES = dict(zip(CLASSES, ("-", "--", "-", "-."), strict=True))
 

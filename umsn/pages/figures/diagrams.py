@@ -79,8 +79,8 @@ def umsn(network: UMSN | None = None) -> Figure:
     sheet.write(24, 420, "residual path", size=8, colour=SOFT, rotation=90)
     if network.nested is not None:
         of_class = ends(network.nested.of_class)
-        nested = sheet.box(384, 496, f"{K} × Conv 1×1 {pair((of_class[0] // K, of_class[1]))}",
-                           below="one a class, added up", width=150, height=40, kind="conv")  # fmt: skip
+        words = f"{K} × Conv 1×1 {pair((of_class[0] // K, of_class[1]))}"
+        nested = sheet.box(384, 496, words, below="one a class, added up", width=150, height=40, kind="conv")
         sheet.arrow((464, 95), (464, 440), (384, 440), nested.top)
         sheet.arrow(nested.left, inner.right)
         sheet.write(384, 528, "nested residual path", size=8, colour=SOFT)

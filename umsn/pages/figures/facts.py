@@ -17,9 +17,11 @@ from umsn.recipes import Recipe, Schedule
 from umsn.records import folder_of
 
 STAGE_FIELDS = {
-    "parse_clean": "S-Net, sharp faces", "parse_blurry": "S-Net, blurred faces", "stream": "each first-stage network",
+    "parse_clean": "S-Net, sharp faces",
+    "parse_blurry": "S-Net, blurred faces",
+    "stream": "each first-stage network",
     "whole": "UMSN, and each row of Table VI",
-}  # fmt: skip
+}
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -23,9 +23,20 @@ NOTHING = "—"
 
 #: What the page of results says of a record, in this order.
 ABOUT = (
-    "record", "date", "command", "again", "recipe", "seed", "data", "weights", "code", "versions", "hardware",
-    "seconds", "peak MiB",
-)  # fmt: skip
+    "record",
+    "date",
+    "command",
+    "again",
+    "recipe",
+    "seed",
+    "data",
+    "weights",
+    "code",
+    "versions",
+    "hardware",
+    "seconds",
+    "peak MiB",
+)
 
 
 def records(folder: str | PathLike[str] | None = None) -> pd.DataFrame:

@@ -65,10 +65,32 @@ class Sheet:
             self.axes.text(x, y, words, size=size, color=colour, **{"ha": "center", "va": "center", **options})
 
     def box(
-        self, x: float, y: float, words: str, *, width: float = 130, height: float = 30, kind: str = "block",
-        below: str = "", colours: tuple[str, str] | None = None, copies: int = 1, size: float = 9, rotation: float = 0,
-    ) -> Box:  # fmt: skip
-        """A rounded box around (x, y), its words and, smaller, others below; several ``copies`` lie behind it."""
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        width: float = 130,
+        height: float = 30,
+        kind: str = "block",
+        below: str = "",
+        colours: tuple[str, str] | None = None,
+        copies: int = 1,
+        size: float = 9,
+        rotation: float = 0,
+    ) -> Box:
+        """A rounded box with words in it.
+
+        x, y: its middle, in screen pixels, as all lengths
+        words: what stands in it
+        width, height: its sides
+        kind: what it means, one of `KINDS`
+        below: further words, smaller, under the others
+        colours: fill and line in the place of its kind's
+        copies: of it that are drawn one behind the other, at most 3
+        size: of the words, in points
+        rotation: of the words, in degrees
+        """
         fill, line = colours or KINDS[kind]
         for copy in range(min(copies, 3) - 1, -1, -1):
             corner = (x - width / 2 + 4 * copy, y - height / 2 - 4 * copy)
@@ -83,11 +105,14 @@ class Sheet:
         return Box(x, y, width, height)
 
     def panel(self, left: float, top: float, right: float, bottom: float, words: str, *, fill: str = "#f7f7f7") -> None:
-        """A tinted ground for things that belong together, its name in the top left corner."""
-        shape = FancyBboxPatch(
-            (left, top), right - left, bottom - top,
-            boxstyle="round,pad=0,rounding_size=8", fc=fill, ec="#bbbbbb", lw=0.9, ls=(0, (4, 3)), zorder=0,
-        )  # fmt: skip
+        """A tinted ground for things that belong together, its name in the top left corner.
+
+        left, top, right, bottom: its edges, in screen pixels
+        words: its name, or ""
+        fill: its colour
+        """
+        look = {"boxstyle": "round,pad=0,rounding_size=8", "fc": fill, "ec": "#bbbbbb", "lw": 0.9, "ls": (0, (4, 3))}
+        shape = FancyBboxPatch((left, top), right - left, bottom - top, zorder=0, **look)
         self.axes.add_patch(shape)
         if words:
             ground = {"facecolor": fill, "edgecolor": "none", "pad": 1}
@@ -95,10 +120,9 @@ class Sheet:
 
     def arrow(self, *points: Point, words: str = "", colour: str = "#444444", head: bool = True) -> None:
         """A line through the points with its head at the last; ``words`` stand right of the first stretch's middle."""
-        shape = FancyArrowPatch(
-            path=Path(list(points)), arrowstyle="-|>" if head else "-", mutation_scale=8, lw=1.1, color=colour,
-            shrinkA=0, shrinkB=0, joinstyle="round", capstyle="butt", zorder=2,
-        )  # fmt: skip
+        line = {"lw": 1.1, "color": colour, "joinstyle": "round", "capstyle": "butt", "shrinkA": 0, "shrinkB": 0}
+        tip = {"arrowstyle": "-|>" if head else "-", "mutation_scale": 8}
+        shape = FancyArrowPatch(path=Path(list(points)), zorder=2, **line, **tip)
         shape.set_fill(head)
         self.axes.add_patch(shape)
         if words:
@@ -127,7 +151,14 @@ class Sheet:
     def taps(
         self, x: float, y: float, size: int, dilation: int = 1, *, cell: float = 7, colour: str = "#b87b00"
     ) -> Box:
-        """A small picture of a filter's taps."""
+        """A small picture of a filter's taps.
+
+        x, y: its middle, in screen pixels
+        size: taps a side
+        dilation: from one tap to the next; 1 is a plain filter
+        cell: screen pixels a side of a tap
+        colour: of the taps
+        """
         reach = (size - 1) * dilation + 1
         for i in range(reach):
             for j in range(reach):

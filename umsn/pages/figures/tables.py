@@ -100,14 +100,19 @@ def against_paper(
 ) -> Table:
     """The paper's numbers beside ours, each group of columns under its source: "paper", "ours (...)".
 
-    With ``reference``, tidy as well, there are three: the paper, "reference (...)", which is the best that was made and
-    recorded (``reference_is`` says on what), and ours, which this run made; they are never mixed.
+    measured: our numbers, tidy, with low and high where there are intervals, as from `tidy`
+    printed: the paper's, tidy, as `umsn.records.reported` reads them
+    ours: recipe and data of our numbers, as "laptop, 6 drawn faces"
+    caption: of the table; the hardware follows it
+    rows, columns: what tells rows and columns apart: names that both tables have, beside metric and value
+    difference: whether "ours - paper" stands there, for numbers of the same images only
+    records: the names of those that our numbers are from; the caption leads to them
+    reference: the best that was made and recorded, tidy: a group of its own between the paper and ours, which this run
+        made; they are never mixed
+    reference_is: what the reference was measured on
 
-    printed: tidy, as `umsn.records.reported` reads it; measured: tidy likewise, and with low and high where there are
-    intervals, as from `tidy`. Both have ``rows``, ``columns``, metric and value. ``ours`` names recipe and data,
-    e.g. "laptop, 6 drawn faces"; ``records`` those that our numbers are from. Rows stand in the paper's order, ours
-    that it lacks after them. A number that we lack reads "not yet", one that the paper lacks a dash. ``difference``
-    adds "ours - paper", for numbers of the same images only. Raises ValueError where a row and column have two numbers.
+    Rows stand in the paper's order, ours that it lacks after them. A number that we lack reads "not yet", one that the
+    paper lacks a dash. Raises ValueError where a row and column have two numbers.
     """
     keys = [*rows, *columns]
     paper, own = _unique(printed, keys, "printed"), _unique(measured, keys, "measured")
