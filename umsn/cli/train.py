@@ -33,7 +33,7 @@ def add_options(add: Add) -> None:
         help="go on from exported weights, with stage umsn if none is named",
     )
     add("--perceptual", action="store_true", help="add the loss of Eq. 5, with the package's face descriptor")
-    add("--precision", default="auto", help="float32, bfloat16, or auto (default): bfloat16 where the hardware has it")
+    add("--precision", default="auto", help="float32, bfloat16, or auto (default): bfloat16 on a GPU that has it")
     add("--compile", action="store_true", help="have torch compile the networks' blocks: a slow start, then faster")
     add("--minutes", type=decimal(0, 1e6), metavar="M", help="stop after so long, whatever the recipe says")
     add_seed(add, "of everything drawn")
