@@ -26,6 +26,9 @@ UNSHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 #: Bytes that a parsed JSON file takes in memory for each of its own.
 PARSED = 8
 
+#: Lists and mappings within each other that a JSON file may have.
+DEEPEST = 40
+
 #: Seconds that a FIFO may be without a reader when a result goes into it.
 PATIENCE = 10
 
@@ -80,9 +83,14 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 
 def parsed(text: str) -> Any:
     """What JSON says. Raises ValueError for keys given twice and for numbers beyond 64 bits, RecursionError for depth."""
-    return json.loads(
-        text, object_pairs_hook=_once, parse_int=_whole_number, parse_float=_finite, parse_constant=_finite
-    )
+    hooks = {"object_pairs_hook": _once, "parse_int": _whole_number, "parse_float": _finite, "parse_constant": _finite}
+    found = json.loads(text, **hooks)
+    layer = [found]
+    for _ in range(DEEPEST):
+        layer = [inner for part in layer for inner in _parts(part)]
+        if not layer:
+            return found
+    raise RecursionError
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
