@@ -1,4 +1,4 @@
-"""Files: read where they are regular and fit into memory, written whole or not at all; and the one error a user sees."""
+"""Files: read where they are regular and fit into memory, written whole or not at all; and the one error of users."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from umsn.memory import free_memory
 
-#: What no terminal should be sent: control characters, bytes that are no text, signs that turn the direction, new lines.
+#: What no terminal should be sent: control characters, bytes that are no text, signs that turn the direction, lines.
 UNSHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 #: Bytes that a parsed JSON file takes in memory for each of its own.
@@ -52,23 +52,32 @@ def read_bytes(path: str | os.PathLike[str], expected: str, *, times: int = 1) -
 
     Raises InputError, ending in ``expected``, for all else: nothing, folders, FIFOs, devices, what may not be read.
     """
+    size = check_regular(path, expected)
+    if size * times > free_memory():
+        raise InputError(f"{path}: {size / 2**20:,.0f} MiB do not fit into the free memory; {expected}")
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); {expected}") from None
+    if not content:
+        raise InputError(f"{path}: cannot be read (an empty file); {expected}")
+    return content
+
+
+def check_regular(path: str | os.PathLike[str], expected: str) -> int:
+    """The size of a regular file. Raises InputError, ending in ``expected``, for all else."""
     try:
         found = os.stat(path)
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else None if stat.S_ISREG(found.st_mode) else "no regular file"
-        if kind or not os.fspath(path):
-            raise InputError(f"{path}: {kind}; {expected}")
-        if found.st_size * times > free_memory():
-            raise InputError(f"{path}: {found.st_size / 2**20:,.0f} MiB do not fit into the free memory; {expected}")
-        content = Path(path).read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {expected}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); {expected}") from None
-    except ValueError as error:  # an InputError, or a name that holds a zero byte
-        raise error if isinstance(error, InputError) else InputError(f"{path}: {error}; {expected}") from None
-    if not content:
-        raise InputError(f"{path}: an empty file; {expected}")
-    return content
+    except ValueError as error:  # a name that holds a zero byte
+        raise InputError(f"{path}: {error}; {expected}") from None
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
+        raise InputError(f"{path}: {kind}; {expected}")
+    return found.st_size
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
@@ -81,10 +90,13 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"{path}: not JSON ({why}); a record written by umsn was expected") from None
 
 
-def parsed(text: str) -> Any:
-    """What JSON says. Raises ValueError for keys given twice and for numbers beyond 64 bits, RecursionError for depth."""
-    hooks = {"object_pairs_hook": _once, "parse_int": _whole_number, "parse_float": _finite, "parse_constant": _finite}
-    found = json.loads(text, **hooks)
+def parsed(text: str, *, finite: bool = True) -> Any:
+    """What JSON says, numbers of it ``finite``.
+
+    Raises ValueError for keys given twice and for numbers beyond 64 bits, RecursionError for depth.
+    """
+    real = _finite if finite else float
+    found = json.loads(text, object_pairs_hook=_once, parse_int=_whole_number, parse_float=real, parse_constant=real)
     layer = [found]
     for _ in range(DEEPEST):
         layer = [inner for part in layer for inner in _parts(part)]
@@ -208,7 +220,7 @@ def _pour(content: bytes, path: Path) -> None:
 
 
 def check_place(path: str | os.PathLike[str], *, ours: Callable[[bytes], bool] | None = None) -> None:
-    """Raise InputError unless a file can be written at ``path`` (its folder may have to be made); nothing is left there.
+    """Raise InputError unless a file can be written at ``path`` (its folder may have to be made); nothing is left.
 
     A file that is there already must be empty or, by its content, one of ``ours``: no other is replaced.
     """

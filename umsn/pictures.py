@@ -182,7 +182,7 @@ def _essential_segments(jpeg: bytes) -> bytes:
         kind, end = jpeg[place + 1], place + 2 + int.from_bytes(jpeg[place + 2 : place + 4])
         if kind == 0xDA:  # the scan, to the end of the file
             break
-        if kind < 0xE0 or kind in (0xE0, ADOBE) and end - place >= 14 or 0xEF < kind != 0xFE:
+        if kind < 0xE0 or (kind in (0xE0, ADOBE) and end - place >= 14) or 0xEF < kind != 0xFE:
             kept.append(jpeg[place:end])
         place = end
     return b"".join([*kept, jpeg[place:]])

@@ -33,10 +33,17 @@ def number(low: float = -math.inf, high: float = math.inf) -> Check:
     def check(value: Any, name: str) -> None:
         is_one = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_one or not math.isfinite(value) or not low <= value <= high:
-            bounds = "" if low == -math.inf else f" from {low:g} to {high:g}" if high < math.inf else f" from {low:g} on"
+            upper = f" to {high:g}" if high < math.inf else " on"
+            bounds = "" if low == -math.inf else f" from {low:g}{upper}"
             raise _refused(value, name, f"a finite number{bounds}")
 
     return check
+
+
+def real(value: Any, name: str) -> None:
+    """A number, perhaps not a finite one: a loss may be."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise _refused(value, name, "a number")
 
 
 def text(value: Any, name: str) -> None:

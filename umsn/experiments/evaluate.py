@@ -19,7 +19,6 @@ from umsn.files import InputError
 from umsn.networks.weights import Pipeline
 from umsn.records import Timer, provenance
 
-
 #: The largest kernel: twice a face's side, less one.
 LARGEST = 255
 _ODD = schema.whole(1, LARGEST, odd=True)

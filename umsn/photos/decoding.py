@@ -110,7 +110,7 @@ def _deep_tiff(content: bytes, path: Path, most: int) -> Raster | None:
         check_size(path, page.imagelength, page.imagewidth, page.samplesperpixel * -(-bits // 8), most)
         pixels = page.asarray()
         if pixels.dtype.kind not in "uf":
-            raise InputError(f"{path}: values of type {pixels.dtype}; whole numbers from 0, or fractions, were expected")
+            raise InputError(f"{path}: values of type {pixels.dtype}; whole numbers or fractions were expected")
         if page.axes.startswith("S"):  # stored plane by plane
             pixels = np.moveaxis(pixels, 0, -1)
         if pixels.dtype == np.uint16 and bits < 16:

@@ -17,7 +17,7 @@ STRIP = 256  #: rows that become floating point together
 class Raster(NamedTuple):
     """An image between reading and writing."""
 
-    pixels: np.ndarray  #: (H, W, C) uint8, uint16 or float32 in [0, 1]; C = 1 grey, 2 grey and alpha, 3 RGB, 4 with alpha
+    pixels: np.ndarray  #: (H, W, C) uint8, uint16 or float32 in [0, 1]; 1 or 3 channels, one more with alpha
     profile: bytes | None = None  #: the embedded ICC colour profile
     dropped: tuple[str, ...] = ()  #: what of the file is not kept, in words
 
