@@ -64,6 +64,14 @@ def read_bytes(path: str | os.PathLike[str], expected: str, *, times: int = 1) -
     return content
 
 
+def read_text(path: str | os.PathLike[str], expected: str) -> str:
+    """The same as text in UTF-8, without the mark that some programs put before it."""
+    try:
+        return read_bytes(path, expected, times=PARSED).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no text in UTF-8 ({error.reason}); {expected}") from None
+
+
 def check_regular(path: str | os.PathLike[str], expected: str) -> int:
     """The size of a regular file. Raises InputError, ending in ``expected``, for all else."""
     try:

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     import torch
 
     from umsn import processes
-    from umsn.files import InputError
+    from umsn.files import InputError, check_folder
     from umsn.recipes import recipe
     from umsn.training import stages
 
@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"minutes {options.minutes:g}: expected more than 0")
     if options.precision not in ("auto", "float32", "bfloat16"):
         raise InputError(f"precision {options.precision!r}: expected auto, float32 or bfloat16")
+    check_folder(options.out)
     precision = None if options.precision == "auto" else getattr(torch, options.precision)
     with processes.joined(processes.device_called(options.device)) as device:
         features = None

@@ -25,6 +25,7 @@ def add_options(add: Add) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from umsn.experiments.verify import verify
+    from umsn.files import shown
     from umsn.processes import device_called
 
     verdict = verify(
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     )
     state = "holds" if verdict.holds else f"does not hold ({verdict.why})"
     print(
-        f"{options.record}: {state}; {verdict.equal} of {verdict.rows} rows (or numbers) are equal to the last digit, "
+        f"{shown(options.record)}: {shown(state)}; {verdict.equal} of {verdict.rows} rows (or numbers) are equal to the last digit, "
         f"the largest difference is {verdict.largest:.2g}"
     )
     return 0 if verdict.holds else 1
