@@ -11,7 +11,6 @@ page can move, are left out. What the text cells point to beside the notebook (`
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import logging
@@ -24,9 +23,13 @@ from typing import Any
 import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
+from nbformat import ValidationError
+from nbformat.reader import NotJSONError
 from papermill.exceptions import PapermillExecutionError
 
-from umsn.files import InputError, whole
+from umsn.cli.options import LARGEST_SEED, Parser, number
+from umsn.files import InputError, read_text, whole
+from umsn.recipes import recipe
 
 #: How a cell's output says that it is a widget, which moves only beside a kernel; a page has none.
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -36,12 +39,23 @@ ELSEWHERE = re.compile(r"""(?<=\]\()\.\./[^)\s#]+|(?<=\{figure\} )\.\./\S+|(?<=s
 
 def changed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     """Those of ``given`` that differ from the notebook's own defaults. Raises InputError for an undeclared one."""
-    declared = papermill.inspect_notebook(str(path))
+    try:
+        declared = papermill.inspect_notebook(str(read_notebook(path)))
+    except (AttributeError, KeyError, TypeError, ValueError, NotJSONError, ValidationError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: no notebook ({str(error)[:80]}); a whole one (.ipynb) was expected") from None
     if not declared:
         raise InputError(f"{path}: no cell tagged 'parameters'; one with {', '.join(given)} was expected")
     if unknown := sorted(set(given) - set(declared)):
         raise InputError(f"{path}: no parameter {', '.join(unknown)}; it has {', '.join(sorted(declared))}")
     return {name: value for name, value in given.items() if ast.literal_eval(declared[name]["default"]) != value}
+
+
+def read_notebook(path: Path) -> Path:
+    """The path of a notebook that can be read. Raises InputError for all else."""
+    nbformat.reads(read_text(path, "a notebook (.ipynb) was expected"), as_version=4)
+    return path
 
 
 def moved(text: str, here: Path, there: Path) -> str:
@@ -58,8 +72,8 @@ def settled(notebook: nbformat.NotebookNode) -> str:
     """The notebook as text that depends on nothing but what was computed, and without widgets."""
     for name in ("papermill", "widgets"):
         notebook.metadata.pop(name, None)
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{number}"
+    for place, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{place}"
         cell.metadata.pop("papermill", None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
@@ -93,15 +107,16 @@ def run(path: Path, into: Path, **given: Any) -> Path:
 
 def main() -> int:
     """Parse the command line, run, and say in one line what went wrong."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("notebook", type=Path)
     parser.add_argument("--recipe", default="laptop")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=number(0, LARGEST_SEED), default=0)
     parser.add_argument("--into", type=Path, default=Path(__file__).parent / "executed")
-    options = parser.parse_args()
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.update(PYTHONHASHSEED="0", JUPYTER_PREFER_ENV_PATH="1")
     try:
+        options = parser.parse_args()
+        recipe(options.recipe)
         run(options.notebook, options.into, recipe=options.recipe, seed=options.seed)
     except DeadKernelError:
         print(f"{options.notebook}: its kernel died (out of memory?); nothing was written", file=sys.stderr)

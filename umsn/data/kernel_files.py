@@ -51,9 +51,7 @@ def _arrays(content: bytes, path: Path) -> dict[str, np.ndarray]:
             return dict(found)
     except InputError:
         raise
-    except (
-        Exception
-    ) as error:  # zip files and arrays fail in many ways: BadZipFile, EOFError, ValueError, zlib.error, ...
+    except Exception as error:  # such files fail in many ways: BadZipFile, EOFError, ValueError, zlib.error, ...
         raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())[:80]}); {EXPECTED}") from None
 
 

@@ -24,7 +24,7 @@ from umsn.records import Timer, record
 def measure(
     networks: Pipeline,
     *,
-    kernels: Annotated[Path, "kernels, odd and with sum 1: an .npz, an .npy, or a folder of .npy"],
+    kernels: Annotated[Path, "odd and with sum 1: an .npz, an .npy, or a folder of .npy"],
 ) -> dict[str, Any]:
     """PSNR of the astronaut's face under kernels from disk, blurred and restored, one row a kernel.
 

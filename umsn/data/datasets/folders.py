@@ -71,7 +71,7 @@ def pictures(folder: Path) -> dict[str, Path]:
 
 
 def opened(path: Path, *, upright: bool = False, lossless: bool = False) -> Image.Image:
-    """An image, decoded. Raises InputError for what is none, and for a ``lossless`` one whose values were made coarse."""
+    """An image, decoded. Raises InputError for what is none, and where it is to be ``lossless`` for one that is not."""
     content = read_bytes(path, "a picture was expected")
     image = image_of(content, path)
     if lossless and (image.format in ("JPEG", "MPO") or content[8:16] == b"WEBPVP8 "):

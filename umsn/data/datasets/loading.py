@@ -85,9 +85,10 @@ def save(faces: FaceSet, folder: str | os.PathLike[str]) -> None:
     """Write images/NAME.png, labels/NAME.png (a palette of Helen's ids) and identities.csv, each file whole.
 
     What is there is what `load(folder, layout="synthetic")` gives back, where there are labels, else
-    `load(folder / "images", layout="folder")`.
+    `load(folder / "images", layout="folder")`. Raises InputError as `check_ours` does.
     """
     folder = Path(folder)
+    check_ours(folder, faces.names)
     for i, name in enumerate(faces.names):
         with whole(folder / "images" / f"{name}.png") as beside:
             beside.write_bytes(_png(Image.fromarray(faces.photos[i].movedim(0, -1).contiguous().numpy())))
