@@ -138,7 +138,7 @@ def odd_pictures() -> Iterator[Case]:
         for name in ("lzw.tif", "deep.tif"):
             yield f"{name}, tag {tag} = {value}", deblur("a.tif", with_tag(files()[name], tag, value))
     for code, value in ((3, 5), (4, 5), ("2H", (1, 2)), ("2I", (1, 2)), (11, 1.0)):
-        count, kind = (1, code) if isinstance(code, int) else (int(code[0]), {"H": 3, "I": 5}[code[1]])
+        count, kind = (1, code) if isinstance(code, int) else (2, {"H": 3, "I": 4}[code[1]])
         extra = [(34675, kind, count, value, True)]
         for dtype in (np.uint8, np.uint16):
             yield (
@@ -592,7 +592,7 @@ def checkpoints(train: Callable[[Path], object], path: Path) -> Iterator[Case]:
         "adam.².step",
         "task.x",
     ):
-        kept = tensors | {name: tensors[moment]}
+        kept = tensors | {name: tensors[moment].clone()}
         yield f"and {name}", lambda folder, k=kept: go_on(folder, saved(facts, k))
     for value in (torch.zeros(3), torch.zeros_like(tensors[moment]).int(), torch.full_like(tensors[moment], torch.nan)):
         kept = tensors | {moment: value}
