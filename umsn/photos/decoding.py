@@ -23,6 +23,7 @@ MOST_PROFILE = 2**20
 #: Of a TIFF: tags, and values of them.
 ORIENTATION, PROFILE, EXTRA_SAMPLES = 0x0112, 0x8773, 0x0152
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
+SIGNED, COMPLEX_WHOLE, COMPLEX = 2, 5, 6
 PREMULTIPLIED = 1
 
 for _decoder in ("PIL", "tifffile"):  # what they log of a broken file ends in our one line
@@ -100,6 +101,8 @@ def _deep_tiff(content: bytes, path: Path, most: int) -> Raster | None:
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         page = file.pages[0]
         bits, light = page.bitspersample, page.photometric
+        if page.sampleformat in (SIGNED, COMPLEX_WHOLE, COMPLEX):
+            raise InputError(f"{path}: signed or complex values; whole numbers from 0, or fractions, were expected")
         if light not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB) or not isinstance(bits, int):
             return None
         extra = tuple(np.atleast_1d(page.tags.valueof(EXTRA_SAMPLES, default=())))
