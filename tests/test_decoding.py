@@ -1,4 +1,4 @@
-"""A restored photograph has the colours, depth and transparency of the one that came in, or a word says what is missing."""
+"""A photograph comes back with its colours, depth and transparency, or a word says what is missing."""
 
 import io
 import struct

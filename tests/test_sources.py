@@ -71,10 +71,20 @@ def test_long_names_are_cut(tmp_path, length):
 @posix
 def test_a_folder_gives_every_picture_and_nothing_else(tmp_path):
     names = {
-        "a.jfif": FILES["a.jpg"], "b.JPE": FILES["a.jpg"], "c.mpo": FILES["a.jpg"], "no suffix": FILES["a.png"], "d.heic": b"\0\0\0\x18ftypheic",
-        "e.nef": b"II*\0", "f.jxl": b"\xff\x0a", "g.png": b"", "._h.jpg": b"\0\5\x16\7", ".i.png": FILES["a.png"], "Thumbs.db": b"\xd0\xcf",
-        "notes.txt": b"none", "j.pdf": b"%PDF",
-    }  # fmt: skip
+        "a.jfif": FILES["a.jpg"],
+        "b.JPE": FILES["a.jpg"],
+        "c.mpo": FILES["a.jpg"],
+        "no suffix": FILES["a.png"],
+        "d.heic": b"\0\0\0\x18ftypheic",
+        "e.nef": b"II*\0",
+        "f.jxl": b"\xff\x0a",
+        "g.png": b"",
+        "._h.jpg": b"\0\5\x16\7",
+        ".i.png": FILES["a.png"],
+        "Thumbs.db": b"\xd0\xcf",
+        "notes.txt": b"none",
+        "j.pdf": b"%PDF",
+    }
     for name, content in names.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "folder.png").mkdir()

@@ -44,7 +44,7 @@ def chosen(
 ) -> Chosen:
     """Read "20" as twenty synthetic faces and all else as a folder, which must be there; nothing is read yet.
 
-    Raises InputError, calling it ``what``, for nothing at all, numbers beyond 1 .. `MOST`, a folder that is not there, a
+    Raises InputError, calling it ``what``, for nothing at all, numbers beyond 1 .. `MOST`, no such folder, a
     layout that is not known (one of `LAYOUTS`, or pairs) and a limit below 1.
     """
     text = os.fspath(words)
