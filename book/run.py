@@ -14,7 +14,6 @@ copy too, and its figures (``/figures/walk.svg``) are those that this run drew.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import json
 import logging
@@ -27,10 +26,13 @@ from typing import Any
 import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
+from nbformat import ValidationError
+from nbformat.reader import NotJSONError
 from papermill.exceptions import PapermillExecutionError
 
+from umsn.cli.options import LARGEST_SEED, Parser, number
 from umsn.experiments.parameters import PARAMETERS
-from umsn.files import InputError, whole
+from umsn.files import InputError, read_text, whole
 from umsn.places import FIGURES
 from umsn.recipes import recipe
 
@@ -48,12 +50,12 @@ def changed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     Raises InputError for a notebook that is missing, cut or declares nothing, and for a parameter of no edition; recipe
     and seed every notebook has to declare.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; a notebook (.ipynb) was expected")
     try:
-        declared = papermill.inspect_notebook(str(path))
-    except Exception as error:  # nbformat and papermill fail in many ways on what is no notebook
-        raise InputError(f"{path}: not a notebook ({' '.join(str(error).split())[:80]})") from None
+        declared = papermill.inspect_notebook(str(read_notebook(path)))
+    except (AttributeError, KeyError, TypeError, ValueError, NotJSONError, ValidationError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: no notebook ({str(error)[:80]}); a whole one (.ipynb) was expected") from None
     if not declared:
         raise InputError(f"{path}: no cell tagged 'parameters'; one with {', '.join(given)} was expected")
     wanted = {"recipe", "seed"} | {name for name in given if name not in PARAMETERS}
@@ -74,6 +76,12 @@ def typed(name: str, text: str) -> Any:
         raise InputError(f"parameter {name} {text!r}: expected {kinds[0].__name__}") from None
 
 
+def read_notebook(path: Path) -> Path:
+    """The path of a notebook that can be read. Raises InputError for all else."""
+    nbformat.reads(read_text(path, "a notebook (.ipynb) was expected"), as_version=4)
+    return path
+
+
 def moved(text: str, here: Path, there: Path) -> str:
     """A text cell's paths as seen from the folder ``there`` instead of ``here``; those that lead nowhere stay."""
 
@@ -91,8 +99,8 @@ def settled(notebook: nbformat.NotebookNode) -> str:
     """The notebook as text that depends on nothing but what was computed, and without widgets."""
     for name in ("papermill", "widgets"):
         notebook.metadata.pop(name, None)
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{number}"
+    for place, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{place}"
         cell.metadata.pop("papermill", None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
@@ -128,16 +136,16 @@ def run(path: Path, into: Path, **given: Any) -> Path:
 
 def main() -> int:
     """Parse the command line, run, and say in one line what went wrong."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("notebook", type=Path)
     parser.add_argument("--recipe", default="laptop")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=number(0, LARGEST_SEED), default=0)
     parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters")
     parser.add_argument("--into", type=Path, default=Path(__file__).parent / "executed")
-    options = parser.parse_args()
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.update(PYTHONHASHSEED="0", JUPYTER_PREFER_ENV_PATH="1")
     try:
+        options = parser.parse_args()
         given = {name: typed(name, text) for name, text in options.parameters}
         run(options.notebook, options.into, **{"recipe": options.recipe, "seed": options.seed, **given})
     except DeadKernelError:

@@ -4,8 +4,9 @@ import ast
 
 #: Flat modules and wings, from the ground up.
 FLOORS = (
+    {"memory"},
     {"files"},
-    {"faces", "places", "processes", "recipes"},
+    {"faces", "marks", "pictures", "places", "processes", "recipes", "schema"},
     {"records"},
     {"data", "networks"},
     {"evaluation", "photos", "recognition"},

@@ -25,8 +25,8 @@ def device_called(name: str) -> str:
     """Take "cpu", "cuda" or "cuda:1" as it is, "auto" as what is there. Raises InputError for all else."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cpu":
-        return name
+    if name in ("cpu", "cpu:0"):
+        return "cpu"
     kind, _, number = name.partition(":")
     if kind != "cuda" or (number and not (number.isascii() and number.isdecimal())) or name.endswith(":"):
         raise InputError(f"device {name!r}: expected cpu, cuda, cuda:N or auto")

@@ -7,13 +7,16 @@ interrupted. What takes long to import is imported by the command that needs it,
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import umsn
 from umsn.cli import deblur, draw, evaluate, kernels, measure, train, verify
 from umsn.cli.options import Parser
-from umsn.files import InputError
+from umsn.files import InputError, shown
+from umsn.memory import ran_out
 
 COMMANDS = (deblur, evaluate, measure, verify, train, draw, kernels)
 
@@ -21,23 +24,62 @@ COMMANDS = (deblur, evaluate, measure, verify, train, draw, kernels)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; ``arguments`` are the command line's where None. Returns the exit code."""
     try:
-        options = _parser().parse_args(arguments)
-        return options.run(options) or 0
+        _check_streams()
+        options = _parser().parse_args(_boxed(sys.argv[1:] if arguments is None else arguments))
+        code = options.run(options) or 0
+        sys.stdout.flush()
+        return code
     except (InputError, FloatingPointError) as error:
         return _bad(error)
     except BrokenPipeError:  # `umsn ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
         return 0
     except OSError as error:
         return _bad(f"{error.filename or 'file'}: {error.strerror or error}")
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        return _bad("this does not fit into the free memory")
     except KeyboardInterrupt:
         print("umsn: interrupted", file=sys.stderr)
         return 130
 
 
+def _check_streams() -> None:
+    """See to it that any name can be printed. Raises InputError where there is no standard output."""
+    if sys.stdout is None:
+        raise InputError("standard output: closed; a place for what the command says was expected")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _boxed(arguments: Sequence[str]) -> list[str]:
+    """Arguments with a box that begins with a minus joined to its option, from which argparse would part it."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] == "--box" and re.match(r"-\d", word):
+            joined[-1] = f"--box={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def _bad(error: Exception | str) -> int:
-    print(f"umsn: {error}", file=sys.stderr)
+    """Say in one line what is wrong; what was said before, as far as it can be, comes first."""
+    try:
+        sys.stdout.flush()
+    except (AttributeError, OSError):
+        _mute()
+    if sys.stderr is not None:
+        print(f"umsn: {shown(error)}", file=sys.stderr)
     return 2
+
+
+def _mute() -> None:
+    """Let nothing more be written to a standard output that takes nothing more."""
+    with suppress(AttributeError, OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> Parser:

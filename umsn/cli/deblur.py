@@ -44,6 +44,7 @@ def add_options(add: Add) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from umsn.faces import Window
+    from umsn.files import check_folder, shown
 
     box = None
     if options.box is not None:
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
     from umsn.processes import device_called
 
     photos, device = photos_in(options.photo), device_called(options.device)
+    check_folder(options.out)
     networks = pipeline(options.weights, device) if options.weights else shipped(device=device)
     deblur = _restorer(networks, device, options.fast)
     reports = restore_all(photos, options.out, deblur, box=box, whole=options.whole, batch=options.batch)
@@ -64,7 +66,9 @@ def run(options: argparse.Namespace) -> int:
             tqdm.write(f"umsn: {report.error}", file=sys.stderr)
             code = 2
             continue
-        tqdm.write(f"{report.photo} -> {report.result}: {_where(report, options.whole)}; {report.seconds:.1f} s")
+        where = f"{_where(report, options.whole)}; {report.seconds:.1f} s"
+        lost = f" (not kept: {', '.join(report.dropped)})" if report.dropped else ""
+        tqdm.write(f"{shown(report.photo)} -> {shown(report.result)}: {where}{lost}")
         sys.stdout.flush()
     return code
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from umsn.cli.options import Add, add_seed, number, place
+from umsn.files import shown
 
 ABOUT = "draw labelled faces", "umsn draw 100 --seed 7 -o faces"
 
@@ -17,8 +18,9 @@ def add_options(add: Add) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from umsn.data.datasets import save
+    from umsn.data.datasets import check_ours, save
     from umsn.data.synthetic import faces
 
+    check_ours(options.out, [f"id{k // 4:04d}-{k % 4:02d}" for k in range(options.count)])
     save(faces(options.count, seed=options.seed, size=options.size), options.out)
-    print(f"{options.count} faces in {options.out}: images, labels (Helen's ids 0..10) and identities.csv")
+    print(f"{options.count} faces in {shown(options.out)}: images, labels (Helen's ids 0..10) and identities.csv")

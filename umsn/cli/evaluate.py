@@ -38,10 +38,14 @@ def add_options(add: Add) -> None:
 def run(options: argparse.Namespace) -> None:
     from umsn import processes
     from umsn.experiments import evaluate
-    from umsn.files import write_json
+    from umsn.files import check_place, is_record, write_json
 
+    if options.json:
+        check_place(options.json, ours=is_record)
     with processes.joined(processes.device_called(options.device)) as device:
         first = processes.first()
+        if first:
+            print(f"{'method':10}{'measure':18}{'mean':>10}   95% interval", flush=True)
         record = evaluate.measure(
             method=options.method,
             faces=options.faces,
@@ -60,10 +64,9 @@ def run(options: argparse.Namespace) -> None:
         )
     if not first:
         return
-    if options.json:
-        write_json(options.json, record)
-    print(f"{'method':10}{'measure':18}{'mean':>10}   95% interval")
     for row in record["summary"]["by_method"]:
         if row["measure"] in ("psnr", "ssim", "ssim_volumetric"):
             mean, low, high = (f"{row[name]:.3f}" if row[name] is not None else "-" for name in ("mean", "low", "high"))
             print(f"{row['method']:10}{row['measure']:18}{mean:>10}   {low} .. {high}")
+    if options.json:
+        write_json(options.json, record)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import math
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from umsn.cli.options import Add, add_seed, number, place
-from umsn.files import InputError, whole
+from umsn.files import InputError, check_folder, check_place, shown, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,18 +32,31 @@ def run(options: argparse.Namespace) -> None:
     from PIL import Image
 
     from umsn.data import blur
+    from umsn.marks import is_marked, marked
 
     if options.size % 2 == 0:
         raise InputError(f"size {options.size}: expected an odd size")
+    names = [f"kernel-{i:04d}.npy" for i in range(options.count)]
+    check_folder(options.out)
+    for name in (*names, "kernels.png"):
+        if os.path.lexists(Path(options.out) / name):
+            check_place(Path(options.out) / name, ours=is_marked if name.endswith("png") else _is_kernel)
     drawn = blur.kernels([options.size] * options.count, torch.Generator().manual_seed(options.seed)).numpy()
-    for place_, kernel in enumerate(drawn):
-        with whole(Path(options.out) / f"kernel-{place_:04d}.npy") as beside, beside.open("wb") as file:
+    for name, kernel in zip(names, drawn, strict=True):
+        with whole(Path(options.out) / name) as beside, beside.open("wb") as file:
             np.save(file, kernel)
+    picture = io.BytesIO()
+    Image.fromarray(_sheet(drawn)).save(picture, format="PNG")
     with whole(Path(options.out) / "kernels.png") as beside:
-        Image.fromarray(_sheet(drawn)).save(beside)
-    print(
-        f"{options.count} kernels of {options.size} x {options.size} in {options.out}, and kernels.png with all of them"
-    )
+        beside.write_bytes(marked(picture.getvalue()))
+    what = f"{options.count} kernels of {options.size} x {options.size}"
+    print(f"{what} in {shown(options.out)}, and kernels.png with all of them")
+
+
+def _is_kernel(content: bytes) -> bool:
+    """Whether a file's content is an array as this command writes it: 32-bit numbers in a square."""
+    head = re.match(rb"\x93NUMPY\x01\x00..\{'descr': '<f4', .*'shape': \((\d+), (\d+)\)", content, re.S)
+    return head is not None and head[1] == head[2]
 
 
 def _sheet(kernels: np.ndarray, gap: int = 2, zoom: int = 4) -> np.ndarray:

@@ -25,7 +25,7 @@ def add_options(add: Add) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from umsn.experiments import catalogue
-    from umsn.files import InputError, write_json
+    from umsn.files import InputError, check_place, is_record, shown, write_json
     from umsn.networks.weights import pipeline, shipped
 
     if options.name not in catalogue.EXPERIMENTS:
@@ -37,11 +37,12 @@ def run(options: argparse.Namespace) -> None:
         networks, asked = None, asked | ({} if weights is None else {"weights": weights})
     else:
         networks = pipeline(weights) if weights else shipped()
+    check_place(target, ours=is_record)
     record = catalogue.run(options.name, networks, **asked)
-    write_json(target, record)
     for name, found in record.items():
         if name not in ("provenance", "rows"):
-            print(name, *(found if isinstance(found, list) else [found]), sep="\n")
+            print(name, *map(shown, found if isinstance(found, list) else [found]), sep="\n")
+    write_json(target, record)
 
 
 def parser_of(name: str) -> Parser:

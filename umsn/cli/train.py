@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from umsn.cli.options import RECIPES, Add, add_layout, add_seed, decimal, place
 
 if TYPE_CHECKING:
+    from umsn.data.chosen import Chosen
     from umsn.faces import FaceSet
 
 ABOUT = (
@@ -44,11 +45,12 @@ def run(options: argparse.Namespace) -> None:
     import torch
 
     from umsn import processes
-    from umsn.files import InputError
+    from umsn.files import InputError, check_folder
     from umsn.recipes import recipe
     from umsn.training import stages
 
     chosen = recipe(options.recipe)
+    to_learn, to_validate = _wanted(options, chosen.faces)
     usual = list(stages.STAGES) if options.all else ["umsn"] if options.start else list(stages.UP_TO_UMSN)
     names = options.stage or usual
     if unknown := [name for name in names if name not in stages.STAGES]:
@@ -57,6 +59,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"minutes {options.minutes:g}: expected more than 0")
     if options.precision not in ("auto", "float32", "bfloat16"):
         raise InputError(f"precision {options.precision!r}: expected auto, float32 or bfloat16")
+    check_folder(options.out)
     precision = None if options.precision == "auto" else getattr(torch, options.precision)
     with processes.joined(processes.device_called(options.device)) as device:
         features = None
@@ -66,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
             features = shipped_descriptor(device).features
         start = Path(options.start) if options.start else None
         work = stages.Run(Path(options.out), chosen, options.seed, features, start, options.compile)
-        faces, validation = _training_faces(options, chosen.faces), _validation_faces(options)
+        faces, validation = _training_faces(options, to_learn), _validation_faces(options, to_validate)
         stages.train(
             work,
             faces,
@@ -93,15 +96,23 @@ def _export(work: object, names: list[str]) -> None:
             print(f"{path}: for umsn deblur --weights and umsn evaluate --weights")
 
 
-def _training_faces(options: argparse.Namespace, count: int) -> FaceSet:
+def _wanted(options: argparse.Namespace, count: int) -> tuple[Chosen, Chosen | None]:
+    """Which faces are learned from and which are measured along the way, none for 0."""
+    from umsn.data.chosen import chosen
+
+    wanted = str(count) if options.faces is None else options.faces
+    to_learn = chosen(wanted, layout=options.layout, limit=options.limit)
+    no = options.validate == "0"
+    return to_learn, None if no else chosen(options.validate, layout=options.layout, what="validate")
+
+
+def _training_faces(options: argparse.Namespace, what: Chosen) -> FaceSet:
     """The folder's faces, or drawn ones, which are kept beside the checkpoints."""
     from umsn import processes
     from umsn.data import datasets
-    from umsn.data.chosen import Folder, chosen
+    from umsn.data.chosen import Folder
     from umsn.training.batches import drawn_faces
 
-    wanted = str(count) if options.faces is None else options.faces
-    what = chosen(wanted, layout=options.layout, limit=options.limit)
     if isinstance(what, Folder):
         return datasets.load(what.path, layout=what.layout, limit=what.limit)
     folder = Path(options.out) / f"faces-{what.count}-{options.seed}"
@@ -110,11 +121,8 @@ def _training_faces(options: argparse.Namespace, count: int) -> FaceSet:
     return drawn_faces(what.count, folder, seed=options.seed)
 
 
-def _validation_faces(options: argparse.Namespace) -> FaceSet | None:
-    """The folder's faces, or people whom no training draws; none for 0."""
-    from umsn.data.chosen import chosen, faces_to_test
+def _validation_faces(options: argparse.Namespace, what: Chosen | None) -> FaceSet | None:
+    """The folder's faces, or people whom no training draws."""
+    from umsn.data.chosen import faces_to_test
 
-    if options.validate == "0":
-        return None
-    what = chosen(options.validate, layout=options.layout, what="validate")
-    return faces_to_test(what, seed=options.seed)[0]
+    return None if what is None else faces_to_test(what, seed=options.seed)[0]

@@ -25,6 +25,7 @@ def add_options(add: Add) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from umsn.experiments.verify import verify
+    from umsn.files import shown
     from umsn.processes import device_called
 
     verdict = verify(
@@ -37,8 +38,6 @@ def run(options: argparse.Namespace) -> int:
         progress=bar("picture"),
     )
     state = "holds" if verdict.holds else f"does not hold ({verdict.why})"
-    print(
-        f"{options.record}: {state}; {verdict.equal} of {verdict.rows} rows (or numbers) are equal to the last digit, "
-        f"the largest difference is {verdict.largest:.2g}"
-    )
+    equal = f"{verdict.equal} of {verdict.rows} rows (or numbers) are equal to the last digit"
+    print(f"{shown(options.record)}: {shown(state)}; {equal}, the largest difference is {verdict.largest:.2g}")
     return 0 if verdict.holds else 1

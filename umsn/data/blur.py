@@ -15,12 +15,18 @@ import torch.nn.functional as F
 from scipy.fft import next_fast_len
 from torch import Tensor
 
+from umsn.files import InputError
+from umsn.memory import free_memory
+
 #: The kernel sizes of training, 13x13 to 29x29 (Sec. IV-A.2), and of the test sets of Shen et al. (80 kernels a face).
 SIZES = tuple(range(13, 30, 2))
 TEST_SIZES = SIZES[:-1]
 
 #: Path length over kernel size. The one test kernel that Shen et al. published (27x27) fits a path of about 60 pixels.
 LENGTH_PER_SIZE = 60 / 27
+
+#: Bytes at work for each step of a path, and for each pixel of a kernel.
+PATH_BYTES, KERNEL_BYTES = 80, 32
 
 Centre = Literal["box", "mass"]
 Kernel = tuple[int, int, Tensor]  #: size, number, (size, size) with sum 1
@@ -61,7 +67,7 @@ def rasterise(paths: Tensor, sizes: Tensor, *, centre: Centre = "box", pad_to: i
     """The time a path spends on each pixel: (N, steps, 2) -> (N, pad_to, pad_to), sum 1, zero beyond its size.
 
     A path is placed by its bounding box, as in the authors' package, or by its centre of mass. Time spent outside the
-    size x size support is lost and what remains is scaled to sum 1.
+    size x size support is lost and what remains is scaled to sum 1; a path that spends none of it there blurs nothing.
     """
     middle = (paths.amin(1) + paths.amax(1)) / 2 if centre == "box" else paths.mean(1)
     reach = (sizes.to(paths.device).float() - 1)[:, None, None] / 2
@@ -78,7 +84,9 @@ def rasterise(paths: Tensor, sizes: Tensor, *, centre: Centre = "box", pad_to: i
                 pad_to - 1
             )
             kernels.scatter_add_(1, index, weight * inside)
-    kernels = kernels / kernels.sum(1, keepdim=True)
+    total = kernels.sum(1, keepdim=True)
+    still = torch.zeros_like(kernels).index_fill_(1, torch.tensor(pad_to * pad_to // 2, device=kernels.device), 1.0)
+    kernels = torch.where(total > 0, kernels / total, still)
     return kernels.unflatten(1, (pad_to, pad_to))
 
 
@@ -102,12 +110,17 @@ def kernels(
     pad_to: side of the square of every kernel, with a border of zeros around smaller ones; by default the largest size
     steps: points of the path
 
-    Raises ValueError for an even size or one larger than ``pad_to``.
+    Raises InputError for no size, an even one or one larger than ``pad_to``, and for more kernels than fit into free
+    memory.
     """
     sizes = torch.as_tensor(sizes)
+    if not len(sizes):
+        raise InputError("no kernel sizes: at least one was expected")
     pad_to = int(sizes.max()) if pad_to is None else pad_to
-    if (sizes % 2 == 0).any() or pad_to % 2 == 0 or int(sizes.max()) > pad_to:
-        raise ValueError(f"kernel sizes must be odd and at most {pad_to}, not {sizes.tolist()}")
+    if (sizes % 2 == 0).any() or (sizes < 1).any() or pad_to % 2 == 0 or int(sizes.max()) > pad_to:
+        raise InputError(f"kernel sizes must be odd and at most {pad_to}, not {sizes[:20].tolist()}")
+    if len(sizes) * (PATH_BYTES * steps + KERNEL_BYTES * pad_to**2) > free_memory():
+        raise InputError(f"{len(sizes)} kernels of {pad_to} x {pad_to} do not fit into the free memory")
     lengths = sizes * LENGTH_PER_SIZE if length is None else torch.full_like(sizes, length, dtype=torch.float32)
     paths = trajectories(lengths, generator, anxiety=anxiety, steps=steps)
     return rasterise(paths, sizes, centre=centre, pad_to=pad_to)
@@ -146,13 +159,13 @@ def shaken(photo: Tensor, sizes: Sequence[int], *, sigma: float, seed: int) -> T
 def blur(photos: Tensor, kernels: Tensor) -> Tensor:
     """k * x by FFT, the border reflected: photos (B, 3, H, W), kernels (B, k, k) or (k, k), k odd  ->  (B, 3, H, W).
 
-    Raises ValueError for an even kernel or a photo no larger than half of it.
+    Raises InputError for an even kernel or a photo no larger than half of it.
     """
     size = kernels.shape[-1]
     reach = size // 2
     height, width = photos.shape[-2:]
     if size % 2 == 0 or min(height, width) <= reach:
-        raise ValueError(
+        raise InputError(
             f"a {size}x{size} kernel cannot blur a {height}x{width} photo: odd and at most twice its side, please"
         )
     padded = F.pad(photos, (reach,) * 4, mode="reflect")

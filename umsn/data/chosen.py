@@ -42,10 +42,10 @@ Chosen = Drawn | Folder
 def chosen(
     words: str | os.PathLike[str], *, layout: str = "synthetic", limit: int | None = None, what: str = "faces"
 ) -> Chosen:
-    """Read "20" as twenty synthetic faces and all else as a folder; nothing is looked for yet.
+    """Read "20" as twenty synthetic faces and all else as a folder, which must be there; nothing is read yet.
 
-    Raises InputError, calling it ``what``, for nothing at all, numbers beyond 1 .. `MOST`, a layout that is not known
-    (one of `LAYOUTS`, or pairs) and a limit below 1.
+    Raises InputError, calling it ``what``, for nothing at all, numbers beyond 1 .. `MOST`, no such folder, a
+    layout that is not known (one of `LAYOUTS`, or pairs) and a limit below 1.
     """
     text = os.fspath(words)
     if not text.strip():
@@ -59,6 +59,8 @@ def chosen(
         return Drawn(count)
     if layout not in LAYOUTS and layout != "pairs":
         raise InputError(f"layout {layout!r}: expected one of {', '.join(LAYOUTS)} or pairs")
+    if not os.path.isdir(text):
+        raise InputError(f"{text}: no such folder; one for {what} in the layout {layout}, or a number, was expected")
     return Folder(Path(text), layout, limit)
 
 

@@ -12,50 +12,44 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from umsn.data import blur
+from umsn.data.kernel_files import read_kernels
 from umsn.evaluation import metrics
 from umsn.evaluation.protocol import SIGMA
 from umsn.faces import SIDE
-from umsn.files import InputError
-from umsn.networks import weights
 from umsn.networks.weights import Pipeline
 from umsn.photos import detection
 from umsn.records import Timer, record
 
 
 def measure(
-    networks: Pipeline, *, kernels: Annotated[Path, "an .npz file of kernels, odd and with sum 1"]
+    networks: Pipeline,
+    *,
+    kernels: Annotated[Path, "odd and with sum 1: an .npz, an .npy, or a folder of .npy"],
 ) -> dict[str, Any]:
-    """PSNR of the astronaut's face under the kernels of an .npz file, blurred and restored, one row a kernel.
+    """PSNR of the astronaut's face under kernels from disk, blurred and restored, one row a kernel.
 
     Each kernel, odd and with sum 1, is used as it is, and once more with its mass moved to the middle by whole pixels:
     nothing in a blurred image says where the image was.
     """
+    known, digest = read_kernels(kernels)
     photo = torch.from_numpy(skimage.data.astronaut()).movedim(-1, 0).float() / 255
     frame = detection.find_faces(photo)[0]
     face = F.interpolate(frame.crop(photo)[None], size=(SIDE, SIDE), mode="area")
     with Timer() as timer:
-        rows = [_shaken(name, kernel, face, networks) for name, kernel in _read(kernels).items()]
+        rows = [_shaken(name, kernel, face, networks) for name, kernel in known.items()]
     scores = [key for key in rows[0] if key not in ("kernel", "size")]
     means = {key: round(sum(row[key] for row in rows) / len(rows), 3) for key in scores}
     return record(
         {"measure": "astronaut", "kernels": Path(kernels).name},
         {"psnr": rows, "mean psnr": means},
         timer,
-        data=weights.digest(kernels),
+        data=digest,
         source="skimage.data.astronaut, its face at 128x128",
         frame=list(frame),
         sigma=SIGMA,
         seed=0,
         weights={"umsn": networks.digest},
     )
-
-
-def _read(path: Path) -> dict[str, NDArray[np.float64]]:
-    try:
-        with np.load(path) as found:
-            return dict(found)
-    except (OSError, ValueError, AttributeError):
-        raise InputError(f"{path}: cannot be read; kernels in an .npz file were expected") from None
 
 
 def _shaken(name: str, kernel: NDArray[np.float64], face: torch.Tensor, networks: Pipeline) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin
 
+from umsn import schema
 from umsn.experiments import (
     astronaut,
     conditions,
@@ -47,6 +49,33 @@ def options(name: str) -> dict[str, inspect.Parameter]:
     """The options of an experiment, by name."""
     found = inspect.signature(EXPERIMENTS[name], eval_str=True).parameters
     return {key: parameter for key, parameter in found.items() if key not in GIVEN}
+
+
+def check_asked(name: str, asked: Mapping[str, Any], where: str) -> None:
+    """Raise InputError, naming the field behind ``where``, unless these are options of the experiment and will do.
+
+    Files are not among them, for a record does not say where they are, but for those called faces and kernels.
+    """
+    known, needed = {}, {}
+    for option, parameter in options(name).items():
+        check = evaluate.ASKED.get(option) if name == "evaluate" else _check_of(option, parameter.annotation)
+        if check is not None:
+            known[option] = check
+            if parameter.default is parameter.empty:
+                needed[option] = check
+    schema.fields(needed, known, others=None)(asked, where)
+
+
+def _check_of(option: str, annotation: Any) -> schema.Check | None:
+    """What an option of an experiment must be, by its type; None for a file."""
+    kind, *_ = get_args(annotation) or (annotation,)
+    if option in ("faces", "kernels") and kind is Path:
+        return schema.text
+    listed = get_origin(kind) is Sequence and get_args(kind) == (int,)
+    if listed or kind is int:
+        number = schema.whole(1, 255, odd=True) if option == "sizes" else schema.whole(0, 10**6)
+        return schema.each(number, 1, 1000) if listed else schema.whole(1, 10**6)
+    return {str: schema.text, bool: schema.flag, str | None: schema.maybe(schema.text)}.get(kind)
 
 
 def run(

@@ -9,14 +9,36 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from umsn import schema
 from umsn.data import blur
 from umsn.data.chosen import Folder, chosen, faces_to_test
-from umsn.data.datasets import load_pairs
+from umsn.data.datasets import LAYOUTS, load_pairs
 from umsn.evaluation import Progress, Protocol, evaluate, evaluate_pairs, methods_of, networks_of, summarise
 from umsn.faces import Window
 from umsn.files import InputError
 from umsn.networks.weights import Pipeline
 from umsn.records import Timer, as_stated, provenance
+
+#: The largest kernel: twice a face's side, less one.
+LARGEST = 255
+_ODD = schema.whole(1, LARGEST, odd=True)
+
+#: What may be asked, in a call, on the command line and in a record.
+ASKED = {
+    "method": schema.text,
+    "faces": schema.text,
+    "layout": schema.one_of(*LAYOUTS, "pairs"),
+    "window": schema.maybe(schema.either(schema.text, schema.each(schema.whole(0, 10**6), 4, 4), str)),
+    "sizes": schema.either(schema.text, schema.each(_ODD, 1, 128), str),
+    "kernels": schema.whole(1, 1000),
+    "noise": schema.number(0, 1),
+    "seed": schema.whole(0, 2**31 - 1),
+    "centre": schema.one_of(*get_args(blur.Centre)),
+    "limit": schema.maybe(schema.whole(1, 10**9)),
+    "fast": schema.flag,
+    "quantise": schema.flag,
+    "batch": schema.whole(1, 1024),
+}
 
 
 def measure(
@@ -78,12 +100,9 @@ def measure(
         "quantise": quantise,
         "batch": batch,
     }
-    window = Window.parse(window) if isinstance(window, str) else window and Window(*window)
-    sizes = parse_sizes(sizes) if isinstance(sizes, str) else tuple(sizes)
-    if centre not in get_args(blur.Centre):
-        raise InputError(f"centre {centre!r}: expected {' or '.join(get_args(blur.Centre))}")
-    if kernels < 1 or batch < 1 or not 0 <= noise <= 1:
-        raise InputError(f"kernels {kernels}, batch {batch}, noise {noise}: expected at least 1, 1 and 0 to 1")
+    schema.fields(ASKED)(asked, "")
+    window = Window.parse(window if isinstance(window, str) else ",".join(map(str, window))) if window else None
+    sizes = parse_sizes(sizes if isinstance(sizes, str) else ",".join(map(str, sizes)))
     what = chosen(faces, layout=layout, limit=limit)
     names = method.split(",")
     networks = networks_of(names, weights, device) if networks is None else networks
@@ -110,13 +129,14 @@ def parse_sizes(text: str) -> tuple[int, ...]:
     try:
         if ":" in text:
             first, last, *step = (int(part) for part in text.split(":"))
-            sizes = tuple(range(first, last + 1, *(step or [2])))
+            sizes = tuple(range(first, min(last, LARGEST + 2) + 1, *(step or [2])))
         else:
             sizes = tuple(int(part) for part in text.split(","))
     except (TypeError, ValueError):
         sizes = ()
-    if not sizes or any(size < 1 or size % 2 == 0 for size in sizes):
-        raise InputError(f"sizes {text!r}: expected odd sizes as FIRST:LAST:STEP or A,B,C, for instance 13:27:2")
+    if not sizes or any(not 1 <= size <= LARGEST or size % 2 == 0 for size in sizes) or len({*sizes}) < len(sizes):
+        form = f"odd sizes to {LARGEST}, each once, as FIRST:LAST:STEP or A,B,C, for instance 13:27:2"
+        raise InputError(f"sizes {text!r}: expected {form}")
     return sizes
 
 

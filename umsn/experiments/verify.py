@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from umsn import schema
 from umsn.data.chosen import is_count
 from umsn.evaluation import Progress, measured_columns
 from umsn.experiments import catalogue
@@ -33,6 +34,26 @@ ROWS = {"psnr": 0.5, "ssim": 0.02}
 #: How far a number of other experiments may be off: so much, and so much of its size; or, by experiment, so far.
 OFF, SHARE = 0.002, 0.0005
 POINTS = {"recognition": 1.0, "descriptor": 0.01}
+
+
+#: What a record says of itself, and the rows of one of `umsn evaluate`.
+MADE = schema.fields(
+    known={
+        "command": schema.text,
+        "again": schema.text,
+        "code": schema.fields(others=schema.either(schema.text, schema.flag, str)),
+        "weights": schema.fields(others=schema.text),
+        "protocol": schema.fields({"faces": schema.whole(1, 10**9)}),
+        "asked": schema.fields(known={"measure": schema.text}),
+    }
+)
+TABLE = schema.fields(
+    {
+        **dict.fromkeys(("method", "face"), schema.each(schema.text)),
+        **dict.fromkeys(("size", "kernel"), schema.each(schema.whole(0, 10**9))),
+    },
+    others=schema.each(schema.maybe(schema.number())),
+)
 
 
 class Verdict(NamedTuple):
@@ -75,12 +96,19 @@ def verify(
     path = find(path)
     record = read_json(path)
     made = record.get("provenance") if isinstance(record, Mapping) else None
-    if not isinstance(made, Mapping) or "asked" not in made:
-        raise InputError(f"{path}: {_otherwise(made or {})}")
-    asked = {**made["asked"], **_given(path, made["asked"], faces=faces, kernels=kernels)}
-    name = asked.pop("measure", "evaluate")
+    if not isinstance(made, Mapping):
+        raise InputError(f"{path}: {_otherwise({})}")
+    MADE(made, f"{path}: provenance")
+    if "asked" not in made:
+        raise InputError(f"{path}: {_otherwise(made)}")
+    name = made["asked"].get("measure", "evaluate")
     if name not in catalogue.EXPERIMENTS:
         raise InputError(f"{path}: measured {name!r}; expected one of {', '.join(catalogue.EXPERIMENTS)}")
+    stated = {key: value for key, value in made["asked"].items() if key != "measure"}
+    catalogue.check_asked(name, stated, f"{path}: provenance.asked")
+    if name == "evaluate":
+        _check_table(record, path)
+    asked = {**stated, **_given(path, stated, faces=faces, kernels=kernels)}
     digests = made.get("weights") or {}
     if name != "evaluate":
         again = catalogue.run(name, _network(next(iter(digests.values()), None), weights, device), **asked)
@@ -88,15 +116,23 @@ def verify(
         return _verify_numbers(record, again, POINTS.get(name))
     part = limit is not None and limit < made["protocol"]["faces"]
     if part:
-        asked |= {"faces": str(limit)} if is_count(asked["faces"]) else {"limit": limit}
+        asked |= {"faces": str(limit)} if is_count(asked.get("faces", "")) else {"limit": limit}
     networks = {method: _network(digest, weights, device) for method, digest in digests.items()}
     again = catalogue.run(name, **asked, networks=networks, device=device, progress=progress)
     now = again["provenance"]
     _same_made(path, made, now, ("weights",))
-    left_out = {"data", "faces"} if part else {"data"} if is_count(asked["faces"]) else set()
+    left_out = {"data", "faces"} if part else {"data"} if is_count(asked.get("faces", "")) else set()
     kept = [key for key in made["protocol"] if key not in left_out]
     _same_made(path, made["protocol"], now["protocol"], kept)
     return _verify_rows(record, from_record(again))
+
+
+def _check_table(record: Mapping[str, Any], path: Path) -> None:
+    """Raise InputError unless a record of `umsn evaluate` has what is compared: its protocol, and whole columns."""
+    schema.fields({"protocol": schema.anything})(record["provenance"], f"{path}: provenance")
+    schema.fields({"rows": TABLE})(record, str(path))
+    if len({len(column) for column in record["rows"].values()}) != 1:
+        raise InputError(f"{path}: rows: columns of several lengths; expected one")
 
 
 def _network(digest: str | None, given: str | PathLike[str] | None, device: str) -> Pipeline:
@@ -177,6 +213,8 @@ def _verify_rows(record: Mapping[str, Any], new: pd.DataFrame) -> Verdict:
     old = from_record(record)
     if missing := sorted(set(old.columns) ^ set(new.columns)):
         return Verdict(0, 0, 0.0, False, f"columns {', '.join(missing)} are in one of them only")
+    if old.duplicated(ROW).any():
+        return Verdict(0, 0, 0.0, False, "a method has two rows of one face and kernel")
     pairs = old.merge(new, on=ROW, suffixes=("", " again"), validate="one_to_one")
     if len(pairs) != len(new):
         raise InputError(f"{len(new) - len(pairs)} of {len(new)} rows are not in the record: other faces or kernels")

@@ -6,6 +6,7 @@ ONNX Runtime computes the same numbers in about half of torch's time on a CPU (t
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import logging
 import warnings
@@ -17,12 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from umsn.faces import SIDE
-from umsn.files import InputError, whole
+from umsn.files import InputError, check_folder, check_regular, read_bytes, whole
 from umsn.networks.weights import Pipeline
 
 #: The most that any number may differ from torch's. (Not on a picture of one colour without noise: there instance
 #: normalisation divides rounding by rounding, and no two programs agree.)
 AGREES = 1e-3
+#: The key of field 1000, of 32 bytes, in the format that ONNX files have.
+SEAL = b"\xc2\x3e\x20"
 OPSET = 18  #: of ONNX: what its runtimes of 2023 and later understand
 
 if TYPE_CHECKING:
@@ -47,10 +50,15 @@ def export(networks: Pipeline, path: str | PathLike[str]) -> None:
     """Write S-Net and the deblurring network as one ONNX file, whole: any number of pictures of 128 x 128.
 
     Its input is "blurred" (B, 3, 128, 128), its outputs are "restored" and "masks" (B, K, 128, 128). It takes some ten
-    seconds. Raises InputError where onnx is not installed, and RuntimeError should the file disagree with torch.
+    seconds. Raises InputError where onnx is not installed or the networks make numbers that are not finite, and
+    RuntimeError should the file disagree with torch.
     """
     walk = Walk(networks).eval()
     pictures = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = walk(pictures)
+    if not all(bool(part.isfinite().all()) for part in expected):
+        raise InputError(f"weights {networks.digest}: make numbers that are not finite; trained ones were expected")
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -68,9 +76,8 @@ def export(networks: Pipeline, path: str | PathLike[str]) -> None:
         raise InputError(f"{path}: {MISSING}") from None
     with whole(path) as beside:
         program.save(beside)
-        with torch.inference_mode():
-            both = zip(Exported(beside)(pictures), walk(pictures), strict=True)
-            apart = max(float((found - expected).abs().max()) for found, expected in both)
+        both = zip(Exported(beside)(pictures), expected, strict=True)
+        apart = max(float((found - other).abs().max()) for found, other in both)
         if not apart <= AGREES:
             raise RuntimeError(f"{path}: differs from torch by {apart:.2g}; at most {AGREES} was expected")
 
@@ -91,6 +98,7 @@ def _quiet():
 
 def session(path: str | PathLike[str], *, threads: int | None = None) -> InferenceSession:
     """A network in an ONNX file, to be run on the CPU. Raises InputError without onnxruntime or a usable file."""
+    check_regular(path, "a network (.onnx) was expected")
     try:
         import onnxruntime
     except ImportError:
@@ -121,25 +129,45 @@ class Fast:
     """What networks restore, by ONNX Runtime where pictures are of 128 x 128, and by torch where they are not."""
 
     def __init__(self, networks: Pipeline, *, folder: str | PathLike[str] | None = None) -> None:
-        """The exported file is kept in ``folder`` (by default the user's cache) under the digest of the weights."""
+        """The exported file is kept in ``folder`` (by default the user's cache) under the digest of the weights.
+
+        It ends in a digest of its own, so that one which was spoilt is noticed and made anew.
+        """
         device = next(networks.network.parameters()).device
         if device.type != "cpu":
             raise InputError(f"fast on device {str(device)!r}: ONNX Runtime computes on the CPU; expected cpu")
         self.networks = networks
         path = _cache(folder) / f"{networks.digest}-{OPSET}.onnx"
-        if not path.exists():
+        if not _is_sealed(path):
+            check_folder(path.parent)
+            path.unlink(missing_ok=True)
             export(networks, path)
-        try:
-            self.exported = Exported(path)
-        except InputError:  # a spoilt file, perhaps: made anew
-            export(networks, path)
-            self.exported = Exported(path)
+            _seal(path)
+        self.exported = Exported(path)
 
     def __call__(self, blurred: Tensor) -> Tensor:
         """blurred (B, 3, H, W) RGB in [0, 1]  ->  restored, the same."""
-        if blurred.shape[-2:] == (SIDE, SIDE):
-            return self.exported(blurred)[0]
-        return self.networks(blurred).restored
+        if blurred.shape[-2:] != (SIDE, SIDE):
+            return self.networks(blurred).restored
+        restored = self.exported(blurred)[0]
+        if not bool(restored.isfinite().all()):
+            raise InputError(f"weights {self.networks.digest}: make numbers that are not finite")
+        return restored
+
+
+def _seal(path: Path) -> None:
+    """End a file with the digest of what it holds, as a field of ONNX that no reader knows and all pass over."""
+    content = path.read_bytes()
+    with whole(path) as beside:
+        beside.write_bytes(content + SEAL + hashlib.sha256(content).digest())
+
+
+def _is_sealed(path: Path) -> bool:
+    try:
+        content = read_bytes(path, "a network (.onnx) was expected")
+    except InputError:
+        return False
+    return content[-32 - len(SEAL) :] == SEAL + hashlib.sha256(content[: -32 - len(SEAL)]).digest()
 
 
 def _cache(folder: str | PathLike[str] | None) -> Path:

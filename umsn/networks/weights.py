@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import as_file, files
 from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -17,9 +16,20 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from umsn.files import InputError, whole
-from umsn.networks.deblurring import UMSN, Deblurred, build
+from umsn import schema
+from umsn.files import InputError, parsed, read_bytes, whole
+from umsn.networks.deblurring import UMSN, VARIANTS, Deblurred, build
 from umsn.networks.parsing import SNet
+
+#: What weights say of their networks.
+NETWORKS = schema.fields(
+    {
+        "method": schema.one_of(*VARIANTS),
+        "width": schema.whole(8, 512),
+        "expansion": schema.number(1 / 16, 8),
+        "parsing_widths": schema.each(schema.whole(1, 1024), 1, 8),
+    }
+)
 
 
 def save(
@@ -38,31 +48,44 @@ def save(
 def load(path: str | PathLike[str], device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save` wrote: tensors (16-bit ones as float32) and facts.
 
-    Raises InputError when the file is missing, truncated, not safetensors, or not written by `save`.
+    Raises InputError when the file is missing, truncated, not safetensors, not written by `save`, or holds numbers that
+    are not finite.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; weights written by umsn (.safetensors) were expected")
+    return _loaded(path, device)[:2]
+
+
+def _loaded(path: str | PathLike[str], device: str | torch.device) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    """Tensors, facts and the file's digest."""
+    content = read_bytes(path, "weights written by umsn (.safetensors) were expected", times=3)
     try:
-        return decoded(path.read_bytes(), device)
-    except (SafetensorError, ValueError, OSError) as error:
+        return *decoded(content, device), digest_of(content)
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); whole weights (.safetensors) were expected") from None
 
 
 def decoded(content: bytes, device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and facts of a file's bytes. Raises SafetensorError or ValueError where `save` did not write them."""
+    """Tensors and facts of a file's bytes.
+
+    Raises SafetensorError, ValueError or RecursionError where `save` did not write them or a number is not finite.
+    """
     tensors = from_bytes(content)
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     facts = header.get("__metadata__", {}).get("facts")
     if facts is None:
         raise ValueError("weights without the facts that umsn writes; another program's file?")
+    facts = parsed(facts, finite=False)
+    if not isinstance(facts, dict):
+        raise ValueError("its facts are no mapping")
+    for name, tensor in tensors.items():
+        if tensor.is_complex() or not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name} holds numbers that are not finite, or not real")
     there = {name: tensor.to(device) for name, tensor in tensors.items()}
-    return {n: t.float() if t.dtype == torch.float16 else t for n, t in there.items()}, json.loads(facts)
+    return {n: t.float() if t.dtype == torch.float16 else t for n, t in there.items()}, facts
 
 
 def digest(path: str | PathLike[str]) -> str:
     """The first twelve hexadecimal digits of a file's SHA-256, by which records name weights."""
-    return digest_of(Path(path).read_bytes())
+    return digest_of(read_bytes(path, "a file whose digest is asked for was expected"))
 
 
 def digest_of(content: bytes) -> str:
@@ -94,15 +117,20 @@ class Pipeline(NamedTuple):
 
     @torch.inference_mode()
     def __call__(self, blurred: Tensor) -> Deblurred:
-        """Restore (B, 3, H, W) RGB in [0, 1]; the result is clipped to [0, 1]."""
+        """Restore (B, 3, H, W) RGB in [0, 1]; the result is clipped to [0, 1].
+
+        Raises InputError where weights that are too large make numbers that are not finite.
+        """
         deblurred = self.network(blurred, self.masks(blurred))
+        if not bool(deblurred.restored.isfinite().all()):
+            raise InputError(f"weights {self.digest}: make numbers that are not finite; trained ones were expected")
         return deblurred._replace(restored=deblurred.restored.clamp(0, 1))
 
 
 def pipeline(path: str | PathLike[str], device: str | torch.device = "cpu") -> Pipeline:
     """Read a file with S-Net and a deblurring network, as training and the package write it. Raises InputError."""
-    tensors, facts = load(path, device)
-    return assembled(tensors, facts, source=path, digest=digest(path), device=device)
+    tensors, facts, digest = _loaded(path, device)
+    return assembled(tensors, facts, source=path, digest=digest, device=device)
 
 
 def assembled(
@@ -115,12 +143,13 @@ def assembled(
 ) -> Pipeline:
     """The networks of tensors and facts read from ``source``. Raises InputError naming it."""
     try:
-        snet = SNet(widths=tuple(facts["parsing_widths"]))
-        network = build(facts["method"], width=facts["width"], expansion=facts["expansion"])
-    except (KeyError, TypeError, ValueError) as error:
+        NETWORKS(facts, "facts")
+    except InputError as error:
         raise InputError(
             f"{source}: says nothing of its networks ({error}); a file exported by umsn was expected"
         ) from None
+    snet = SNet(widths=tuple(facts["parsing_widths"]))
+    network = build(facts["method"], width=facts["width"], expansion=facts["expansion"])
     into(snet, tensors, prefix="snet.", source=source)
     into(network, tensors, prefix="network.", source=source)
     return Pipeline(snet.to(device).eval(), network.to(device).eval(), facts, digest)

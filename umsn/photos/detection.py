@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,16 @@ def find_faces(photo: Tensor) -> list[Window]:
     scikit-image's cascade of local binary patterns looks at a smaller copy of the picture and at its mirror image, and
     a face is what it sees in both: faces of an eighth of the longer side or more; where there are none, a sixteenth.
     """
+    return faces_in(photo.shape[-2:], lambda *size: _shrunk(photo, size))
+
+
+def faces_in(size: Sequence[int], shrunk: Callable[[int, int], Tensor]) -> list[Window]:
+    """The same of a picture of which only smaller copies are made: height and width -> (3, height, width)."""
     for longest, neighbours in SEARCHES:
-        shrink = min(1.0, longest / max(photo.shape[-2:]))
+        shrink = min(1.0, longest / max(size))
+        small = _bytes_of(shrunk(*(max(1, round(n * shrink)) for n in size)))
         frames = []
-        for row, column, width in (box / shrink for box in _seen_twice(_small_copy(photo, shrink), neighbours)):
+        for row, column, width in (box / shrink for box in _seen_twice(small, neighbours)):
             side, middle = FRAME[0] * width, (row + (0.5 + FRAME[1]) * width, column + 0.5 * width)
             if not any(_holds(frame, *middle) for frame in frames):
                 corner = (round(centre - side / 2) for centre in middle)
@@ -45,11 +52,14 @@ def find_faces(photo: Tensor) -> list[Window]:
     return frames
 
 
-def _small_copy(photo: Tensor, shrink: float) -> np.ndarray:
-    """(3, H, W) in [0, 1] -> (h, w, 3) bytes."""
-    if shrink < 1:
-        size = [max(1, round(n * shrink)) for n in photo.shape[-2:]]
-        photo = F.interpolate(photo[None], size, mode="bilinear", antialias=True)[0]
+def _shrunk(photo: Tensor, size: tuple[int, ...]) -> Tensor:
+    if tuple(photo.shape[-2:]) == size:
+        return photo
+    return F.interpolate(photo[None], size, mode="bilinear", antialias=True)[0]
+
+
+def _bytes_of(photo: Tensor) -> np.ndarray:
+    """(3, H, W) in [0, 1] -> (H, W, 3) bytes."""
     return (photo.movedim(0, -1) * 255).round().to(torch.uint8).numpy()
 
 

@@ -8,10 +8,10 @@ photograph, brought to its scale and faded out towards the frame's edge. What li
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,16 +19,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from umsn.faces import SIDE, Window
+from umsn.faces import LUMA, SIDE, Window
 from umsn.files import InputError
+from umsn.memory import free_memory, ran_out
 from umsn.photos import photographs
-from umsn.photos.detection import find_faces
+from umsn.photos.detection import faces_in
+from umsn.photos.raster import Raster
+from umsn.photos.sources import Place, photos_in, results
+
+__all__ = ["Report", "photos_in", "put_back", "restore", "restore_all", "results", "small_copies", "square"]
 
 Deblur = Callable[[Tensor], Tensor]  #: blurred (B, 3, H, W) RGB in [0, 1] -> restored, the same
 
 SMALLEST = 16  #: pixels a side, of a picture or a frame: below it a face has no features left
 LONGEST = 8  #: longer side over shorter of a picture worked on whole
 FADE = 1 / 8  #: part of the frame's side over which the change fades out
+HELD = 2**28  #: bytes of photographs that wait for others to be deblurred with
 
 
 class Report(NamedTuple):
@@ -39,6 +45,7 @@ class Report(NamedTuple):
     frames: list[Window]  #: the squares worked on; empty where it was the whole picture
     seconds: float  #: reading, searching, deblurring and writing
     error: InputError | None = None
+    dropped: tuple[str, ...] = ()  #: what the result does not keep, in words
 
 
 def square(box: Window) -> Window:
@@ -47,7 +54,7 @@ def square(box: Window) -> Window:
     return Window(box.row - (side - box.height) // 2, box.column - (side - box.width) // 2, side, side)
 
 
-def small_copies(photo: Tensor, frames: Iterable[Window]) -> list[Tensor]:
+def small_copies(photo: Tensor | Raster, frames: Iterable[Window]) -> list[Tensor]:
     """What the networks are to see of (3, H, W): each square frame at `SIDE`; without any, the whole picture.
 
     (3, 128, 128) each; the whole picture has its shorter side at `SIDE`. Where a frame reaches over the photograph's
@@ -55,15 +62,26 @@ def small_copies(photo: Tensor, frames: Iterable[Window]) -> list[Tensor]:
     """
     frames = list(frames)
     if not frames:
-        scale = SIDE / min(photo.shape[-2:])
-        return [_resized(photo[None], (round(n * scale) for n in photo.shape[-2:]))[0].clamp(0, 1)]
+        scale = SIDE / min(_size(photo))
+        size = [round(n * scale) for n in _size(photo)]
+        return [torch.cat([_resized(plane[None], size)[0] for plane in _planes(photo)]).clamp(0, 1)]
     return [_resized(_framed(photo, frame)[None], (SIDE, SIDE))[0].clamp(0, 1) for frame in frames]
 
 
-def _framed(photo: Tensor, frame: Window) -> Tensor:
-    rows = _mirrored(frame.row, frame.height, photo.shape[-2])
-    columns = _mirrored(frame.column, frame.width, photo.shape[-1])
-    return photo[:, rows[:, None], columns]
+def _size(photo: Tensor | Raster) -> tuple[int, int]:
+    return photo.size if isinstance(photo, Raster) else tuple(photo.shape[-2:])
+
+
+def _planes(photo: Tensor | Raster) -> Iterator[Tensor]:
+    """Red, green and blue, (1, H, W) each, one after the other: all together may be too large."""
+    return (photo.plane(i) if isinstance(photo, Raster) else photo[i : i + 1] for i in range(3))
+
+
+def _framed(photo: Tensor | Raster, frame: Window) -> Tensor:
+    height, width = _size(photo)
+    rows = _mirrored(frame.row, frame.height, height)
+    columns = _mirrored(frame.column, frame.width, width)
+    return photo.part(rows, columns) if isinstance(photo, Raster) else photo[:, rows[:, None], columns]
 
 
 def put_back(photo: Tensor, frames: Iterable[Window], changes: Iterable[Tensor]) -> Tensor:
@@ -81,6 +99,51 @@ def put_back(photo: Tensor, frames: Iterable[Window], changes: Iterable[Tensor])
         total[:, *inside] += (_resized(small[None], frame[2:])[0] * fade)[:, *part]
         weight[inside] += fade[part]
     return (photo + total / weight.clamp(min=1)).clamp(0, 1)
+
+
+def put_into(raster: Raster, frames: Iterable[Window], changes: Iterable[Tensor]) -> None:
+    """The same in place, with no more in floating point than what touches each other."""
+    frames, changes = list(frames), list(changes)
+    if not frames:
+        for channel in range(1 if raster.grey else 3):
+            _add_everywhere(raster, channel, changes[0])
+    for some in _touching(frames, raster.size):
+        row, column, height, width = _around([frames[i] for i in some], raster.size)
+        part = raster.part(slice(row, row + height), slice(column, column + width))
+        moved = [frames[i]._replace(row=frames[i].row - row, column=frames[i].column - column) for i in some]
+        raster.put(row, column, put_back(part, moved, [changes[i] for i in some]))
+
+
+def _add_everywhere(raster: Raster, channel: int, change: Tensor) -> None:
+    """Add a change (3, h, w) to a whole picture's channel; to brightness, the change of brightness."""
+    if raster.grey:
+        change = (change * change.new_tensor(LUMA)[:, None, None]).sum(0, keepdim=True)
+    large = _resized(change[None, channel : channel + 1], raster.size)[0]
+    raster.put_plane(channel, large.add_(raster.plane(channel)).clamp_(0, 1))
+
+
+def _touching(frames: list[Window], size: tuple[int, int]) -> list[list[int]]:
+    """The numbers of the frames, together where what is around them touches."""
+    groups: list[list[int]] = []
+    for i in range(len(frames)):
+        together = [i]
+        while near := [group for group in groups if _meet(frames, together, group, size)]:
+            groups = [group for group in groups if group not in near]
+            together = sorted([*together, *(number for group in near for number in group)])
+        groups.append(together)
+    return groups
+
+
+def _meet(frames: list[Window], some: list[int], others: list[int], size: tuple[int, int]) -> bool:
+    a, b = (_around([frames[i] for i in group], size) for group in (some, others))
+    return all(a[i] < b[i] + b[i + 2] and b[i] < a[i] + a[i + 2] for i in (0, 1))
+
+
+def _around(frames: list[Window], size: tuple[int, int]) -> Window:
+    """The part of a picture that holds all that frames cover of it."""
+    first = [max(0, min(frame[i] for frame in frames)) for i in (0, 1)]
+    last = [min(size[i], max(frame[i] + frame[i + 2] for frame in frames)) for i in (0, 1)]
+    return Window(*first, last[0] - first[0], last[1] - first[1])
 
 
 def _resized(images: Tensor, size: Iterable[int]) -> Tensor:
@@ -107,7 +170,7 @@ def restore(photo: Tensor, deblur: Deblur, frames: Iterable[Window]) -> Tensor:
     and a picture to be worked on whole that is more than ``LONGEST`` times as long as wide.
     """
     frames = list(frames)
-    _check(photo, frames)
+    _check(photo.shape[-2:], frames)
     copies = small_copies(photo, frames)
     return put_back(photo, frames, (deblur(copy[None])[0].float() - copy for copy in copies))
 
@@ -122,8 +185,8 @@ def _overlap(frame: Window, size: Iterable[int]) -> tuple[tuple[slice, slice], t
     return tuple(inside), tuple(part)
 
 
-def _check(photo: Tensor, frames: list[Window]) -> None:
-    height, width = photo.shape[-2:]
+def _check(size: Iterable[int], frames: list[Window]) -> None:
+    height, width = size
     if min(height, width) < SMALLEST:
         raise InputError(f"{height} x {width} pixels; at least {SMALLEST} on each side were expected")
     if not frames and max(height, width) > LONGEST * min(height, width):
@@ -138,6 +201,8 @@ def _check(photo: Tensor, frames: list[Window]) -> None:
             raise InputError(f"box {_text(frame)}: far larger than the picture of {height} x {width} pixels")
         if not (-frame.height < frame.row < height and -frame.width < frame.column < width):
             raise InputError(f"box {_text(frame)}: outside the picture of {height} x {width} pixels")
+        if 64 * frame.height * frame.width > free_memory():
+            raise InputError(f"box {_text(frame)}: does not fit into the free memory")
 
 
 def _text(frame: Window) -> str:
@@ -147,25 +212,33 @@ def _text(frame: Window) -> str:
 class _Opened(NamedTuple):
     """A photograph between reading and writing."""
 
-    source: Path
-    result: Path
-    photograph: photographs.Photograph
+    place: Place
+    raster: Raster
     frames: list[Window]
     copies: list[Tensor]
     seconds: float
 
 
-def _open(source: Path, result: Path, box: Window | None, whole: bool) -> _Opened:
-    """Read a photograph and find what is to be deblurred. Raises InputError naming ``source``."""
+def _open(place: Place, box: Window | None, whole: bool) -> _Opened:
+    """Read a photograph and find what is to be deblurred. Raises InputError naming it."""
     start = time.perf_counter()
-    photograph = photographs.read(source)
-    frames = [] if whole else [square(box)] if box is not None else find_faces(photograph.rgb)
+    raster = photographs.opened(place.source)
     try:
-        _check(photograph.rgb, frames)
+        frames = [] if whole else [square(box)] if box is not None else faces_in(raster.size, raster.shrunk)
+        _check(raster.size, frames)
+        copies = small_copies(raster, frames)
     except InputError as error:
-        raise InputError(f"{source}: {error}") from None
-    copies = small_copies(photograph.rgb, frames)
-    return _Opened(source, result, photograph, frames, copies, time.perf_counter() - start)
+        raise InputError(f"{place.source}: {error}") from None
+    except (MemoryError, RuntimeError) as error:
+        raise _too_large(place.source, error) from error
+    return _Opened(place, raster, frames, copies, time.perf_counter() - start)
+
+
+def _too_large(photo: Path, error: Exception) -> InputError:
+    """An error of memory as one that names the photograph; an InputError as it is; all others are raised."""
+    if not isinstance(error, InputError) and not ran_out(error):
+        raise error
+    return error if isinstance(error, InputError) else InputError(f"{photo}: does not fit into the free memory")
 
 
 def _deblurred(copies: list[Tensor], deblur: Deblur, batch: int) -> list[Tensor]:
@@ -182,49 +255,22 @@ def _finish(opened: list[_Opened], deblur: Deblur, batch: int) -> Iterator[Repor
     start = time.perf_counter()
     changes = _deblurred([copy for one in opened for copy in one.copies], deblur, batch)
     share = (time.perf_counter() - start) / max(len(changes), 1)
-    for one in opened:
-        start = time.perf_counter()
+    while opened:
+        one, start = opened.pop(0), time.perf_counter()
         own, changes = changes[: len(one.copies)], changes[len(one.copies) :]
-        restored = put_back(one.photograph.rgb, one.frames, own)
         try:
-            photographs.write(one.result, one.photograph._replace(rgb=restored))
-        except InputError as error:
-            yield Report(one.source, None, [], one.seconds, error)
+            put_into(one.raster, one.frames, own)
+            photographs.save(one.place.result, one.raster)
+        except (InputError, MemoryError, RuntimeError) as error:
+            yield Report(one.place.source, None, [], one.seconds, _too_large(one.place.source, error))
             continue
         seconds = one.seconds + share * len(own) + time.perf_counter() - start
-        yield Report(one.source, one.result, one.frames, seconds)
-
-
-def photos_in(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """The files named, and the pictures in the folders named (by their suffix, in order of name, not deeper)."""
-    found: list[Path] = []
-    for source in map(Path, sources):
-        if not source.is_dir():
-            found.append(source)
-            continue
-        pictures = sorted(path for path in source.iterdir() if path.suffix.lower() in photographs.SUFFIXES)
-        found += pictures or [source]  # which `photographs.read` then refuses, in its turn
-    return found
-
-
-def results(sources: Iterable[str | os.PathLike[str]], folder: str | os.PathLike[str]) -> list[tuple[Path, Path]]:
-    """Each photograph and its result: FOLDER/<stem>.png, or <stem>-2.png where that is taken or a photograph itself."""
-    sources = [Path(source) for source in sources]
-    taken = {source.resolve() for source in sources}
-    pairs = []
-    for source in sources:
-        result, number = Path(folder) / f"{source.stem}.png", 1
-        while result.resolve() in taken:
-            number += 1
-            result = result.with_name(f"{source.stem}-{number}.png")
-        taken.add(result.resolve())
-        pairs.append((source, result))
-    return pairs
+        yield Report(*one.place, one.frames, seconds, dropped=one.raster.dropped)
 
 
 def restore_all(
-    sources: Iterable[str | os.PathLike[str]],
-    folder: str | os.PathLike[str],
+    sources: Iterable[str | PathLike[str]],
+    folder: str | PathLike[str],
     deblur: Deblur,
     *,
     box: Window | None = None,
@@ -233,16 +279,17 @@ def restore_all(
 ) -> Iterator[Report]:
     """Work through photographs, each reported as it is done. A bad one is reported too and the others still done.
 
-    They are read until they hold ``batch`` faces, which are then deblurred together.
+    They are read until they hold ``batch`` faces or `HELD` bytes, and are then deblurred together.
     """
     waiting: list[_Opened] = []
-    for source, result in results(sources, folder):
+    for place in results(sources, folder):
         start = time.perf_counter()
         try:
-            waiting.append(_open(source, result, box, whole))
+            waiting.append(_open(place, box, whole))
         except InputError as error:
-            yield Report(source, None, [], time.perf_counter() - start, error)
-        if sum(len(opened.copies) for opened in waiting) >= batch:
+            yield Report(place.source, None, [], time.perf_counter() - start, error)
+        held = sum(one.raster.pixels.nbytes for one in waiting)
+        if sum(len(one.copies) for one in waiting) >= batch or held > HELD:
             yield from _finish(waiting, deblur, batch)
             waiting = []
     yield from _finish(waiting, deblur, batch)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from umsn.faces import Window
-from umsn.files import InputError
+from umsn.files import InputError, check_regular
 from umsn.networks.onnx_export import session
 from umsn.recognition.alignment import aligned, by_box, by_points
 
@@ -40,8 +39,7 @@ class OnnxEmbedder:
         bgr: bool = False,
         threads: int = 1,
     ) -> None:
-        if not Path(path).is_file():
-            raise InputError(f"{path}: no such file; a recognition network (.onnx) was expected")
+        check_regular(path, "a recognition network (.onnx) was expected")
         self.session = session(path, threads=threads)
         self.path, self.size, self.bgr = path, size, bgr
         self.mean, self.std = (torch.tensor(v, dtype=torch.float32).view(-1, 1, 1) for v in (mean, std))
@@ -69,8 +67,10 @@ class OnnxEmbedder:
         images = (images.detach().cpu() - self.mean) / self.std
         name = self.session.get_inputs()[0].name
         batches = (images.flip(1) if self.bgr else images).split(1 if self.one_by_one else 64)
-        vectors = [torch.from_numpy(self.session.run(None, {name: batch.numpy()})[0]) for batch in batches]
-        embedding = torch.cat(vectors)
-        if embedding.ndim != 2 or len(embedding) != len(images):
-            raise InputError(f"{self.path}: gives {tuple(embedding.shape)}; one vector a face was expected")
+        try:
+            embedding = torch.cat([torch.as_tensor(self.session.run(None, {name: b.numpy()})[0]) for b in batches])
+        except Exception as error:  # onnxruntime's own exceptions share no narrower public base
+            raise InputError(f"{self.path}: cannot be run ({str(error)[:120]})") from None
+        if embedding.ndim != 2 or len(embedding) != len(images) or not bool(embedding.isfinite().all()):
+            raise InputError(f"{self.path}: gives {tuple(embedding.shape)}; one finite vector a face was expected")
         return F.normalize(embedding, dim=1)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
-from umsn.files import InputError
+from umsn.files import InputError, read_bytes
 
 WIDTHS = (64, 128, 256, 512, 512)  #: channels of the five blocks
 DEPTHS = (2, 2, 3, 3, 3)  #: convolutions of each
@@ -105,6 +106,8 @@ def read_vgg_face(
     for name, own in expected.items():
         if found[name].shape != own.shape:
             raise InputError(f"{path}: {name} is {tuple(found[name].shape)}; {tuple(own.shape)} was expected")
+        if found[name].is_complex() or not bool(found[name].isfinite().all()):
+            raise InputError(f"{path}: {name} holds numbers that are not finite, or not real")
     network.load_state_dict({f"layers.{name}": found[name].float() for name in expected})
     return network.eval().requires_grad_(False)
 
@@ -121,18 +124,18 @@ def _our_name(key: str) -> str | None:
 
 def _tensors(path: Path) -> Mapping[str, Tensor]:
     """The tensors of a file, unwrapped."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; VGG-Face weights (.pth, .pt, .safetensors) were expected")
+    content = read_bytes(path, "VGG-Face weights (.pth, .pt, .safetensors) were expected", times=3)
     if path.suffix == ".t7":
         raise InputError(f"{path}: a Torch 7 file; convert it to a state dict (.pth) or .safetensors first")
     try:
-        content: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        safe = path.suffix == ".safetensors"
+        found: Any = load(content) if safe else torch.load(BytesIO(content), "cpu", weights_only=True)
     except Exception as error:  # a damaged pickle fails in any way it likes
         reason = " ".join(str(error).split())[:120]
         raise InputError(f"{path}: cannot be read ({reason}); a state dict of plain tensors was expected") from None
     for wrapper in ("state_dict", "model", "net"):
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping):
-        raise InputError(f"{path}: holds a {type(content).__name__}; a state dict was expected")
-    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
+            found = found[wrapper]
+    if not isinstance(found, Mapping):
+        raise InputError(f"{path}: holds a {type(found).__name__}; a state dict was expected")
+    return {str(key): value for key, value in found.items() if isinstance(value, Tensor)}

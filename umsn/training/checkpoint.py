@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from umsn import processes
-from umsn.files import InputError, write_json
+from umsn import processes, schema
+from umsn.files import InputError, check_place, is_record, read_json, sweep, write_json
 from umsn.networks import weights
 from umsn.records import provenance
+
+try:
+    import fcntl
+except ImportError:  # Windows has other locks
+    fcntl = None
+
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  #: of Adam, besides the step
+
+#: What a checkpoint says of how far it has come.
+REACHED = schema.fields(
+    {
+        "step": schema.whole(0, 10**9),
+        "seconds": schema.number(0),
+        "history": schema.each(schema.fields({"step": schema.whole(0, 10**9)}, others=schema.real)),
+        "sums": schema.fields(others=schema.real),
+    }
+)
 
 
 class State(NamedTuple):
@@ -38,11 +57,15 @@ class Checkpoint:
         self.made = provenance() if processes.first() else {}
 
     def resume(self) -> State:
-        """Put the file, if there is one, into task and optimiser. Raises InputError when it is another training's."""
+        """Put the file, if there is one, into task and optimiser.
+
+        Its history beside it is written anew where it is missing or of another step. Raises InputError when the file is
+        another training's, or not such a file, and where a file that is no record of ours lies in its history's place.
+        """
         if processes.first():
-            for stale in self.path.parent.glob(f".{self.path.stem}.*"):
-                stale.unlink()  # what a killed process was writing
+            sweep(self.path.parent)  # what a killed process was writing
         if not self.path.exists():
+            check_place(self.path.with_suffix(".json"), ours=is_record)
             return State()
         tensors, found = weights.load(self.path)
         differ = [key for key in self.facts if found.get(key) != self.facts[key]]
@@ -50,11 +73,15 @@ class Checkpoint:
             raise InputError(
                 f"{self.path}: a checkpoint of another run ({', '.join(differ)} differ); continue that one or remove it"
             )
+        REACHED(found, f"{self.path}: facts")
         weights.into(self.task, tensors, prefix="task.", source=self.path)
-        if moments := _moments(tensors):
+        if moments := self._moments(tensors):
             groups = self.optimiser.state_dict()["param_groups"]
             self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        return State(found["step"], found["seconds"], tuple(found["history"]), found["sums"])
+        state = State(found["step"], found["seconds"], tuple(found["history"]), found["sums"])
+        if processes.first() and not self._is_told(state):
+            self._tell(self.path, state)
+        return state
 
     def keep(self, state: State, *, snapshot: bool = False) -> None:
         """Write it; a ``snapshot`` goes to a file of its own, named after the step."""
@@ -62,19 +89,64 @@ class Checkpoint:
             return
         name = f"{self.path.stem}-{state.step:06d}{self.path.suffix}"
         path = self.path.with_name(name) if snapshot else self.path
-        now = {**state._asdict(), "history": list(state.history), "sums": dict(state.sums)}
         tensors = {f"task.{name}": tensor for name, tensor in self.task.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{name}": value for name, value in moments.items()}
-        weights.save(path, tensors, {**self.facts, **now, "platform": self.made["platform"]})
-        write_json(path.with_suffix(".json"), {"provenance": self.made, **self.facts, **now})
+        weights.save(path, tensors, {**self.facts, **_plain(state), "platform": self.made["platform"]})
+        self._tell(path, state)
 
+    def _tell(self, path: Path, state: State) -> None:
+        write_json(path.with_suffix(".json"), {"provenance": self.made, **self.facts, **_plain(state)})
 
-def _moments(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    """Adam's state by the number of the parameter."""
-    found: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("adam."):
-            _, index, key = name.split(".")
+    def _is_told(self, state: State) -> bool:
+        """Whether what lies beside the checkpoint is of its step."""
+        try:
+            found = read_json(self.path.with_suffix(".json"))
+        except InputError:
+            return False
+        return isinstance(found, dict) and found.get("step") == state.step and "provenance" in found
+
+    def _moments(self, tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+        """Adam's state by the number of the parameter. Raises InputError for those that fit no parameter."""
+        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        found: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if not name.startswith("adam."):
+                continue
+            _, index, key, *_ = [*name.split("."), "", ""]
+            known = index.isascii() and index.isdecimal() and len(index) < 9 and int(index) < len(parameters)
+            shape = parameters[int(index)].shape if known and key in MOMENTS else torch.Size() if known else None
+            if shape is None or key not in (*MOMENTS, "step") or value.shape != shape or not value.is_floating_point():
+                raise InputError(f"{self.path}: {name} fits no parameter; a checkpoint of this training was expected")
             found.setdefault(int(index), {})[key] = value
-    return found
+        if any(len(state) != len(MOMENTS) + 1 for state in found.values()):
+            raise InputError(f"{self.path}: a parameter without one of Adam's moments; a whole checkpoint was expected")
+        return found
+
+
+def _plain(state: State) -> dict[str, Any]:
+    return {**state._asdict(), "history": list(state.history), "sums": dict(state.sums)}
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """A block in which no other process on this machine, or on this network's disk, trains into the same checkpoint.
+
+    Raises InputError where one does already. The lock ends with the process, however it dies.
+    """
+    if fcntl is None or not processes.first():
+        yield
+        return
+    place = path.with_name(f".{path.stem}.lock")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("wb") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise InputError(f"{path}: another training is at work on it; wait, or choose another folder") from None
+        except OSError:  # a disk that knows no locks
+            pass
+        try:
+            yield
+        finally:
+            place.unlink(missing_ok=True)

@@ -30,6 +30,7 @@ from umsn.networks.losses import class_losses, confidence_loss, perceptual_loss,
 from umsn.networks.parsing import SNet
 from umsn.recipes import Recipe, Schedule
 from umsn.training.batches import Batch, Source, drawn_faces
+from umsn.training.checkpoint import alone
 from umsn.training.history import Clock
 from umsn.training.loop import fit, seed_of
 
@@ -283,20 +284,21 @@ def train(
             break
         schedule: Schedule = getattr(run.recipe, STAGES[name].schedule)
         snapshots = run.recipe.snapshots if name == "umsn" else ()
-        histories[name] = fit(
-            run.task(name),
-            source,
-            schedule,
-            run.checkpoint(name),
-            seed=run.seed,
-            facts=facts,
-            minutes=clock.minutes_left,
-            snapshots=snapshots,
-            precision=precision,
-            compiled=run.compiled,
-            validate=None if unseen is None else partial(_validate, source=unseen),
-            say=say,
-        )
+        with alone(run.checkpoint(name)):
+            histories[name] = fit(
+                run.task(name),
+                source,
+                schedule,
+                run.checkpoint(name),
+                seed=run.seed,
+                facts=facts,
+                minutes=clock.minutes_left,
+                snapshots=snapshots,
+                precision=precision,
+                compiled=run.compiled,
+                validate=None if unseen is None else partial(_validate, source=unseen),
+                say=say,
+            )
     return histories
 
 

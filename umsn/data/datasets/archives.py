@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from umsn.data.datasets.folders import Entry, opened, pictures
+from umsn.data.datasets.folders import Entry, colours, opened, pictures
 from umsn.faces import HELEN_OF_CELEBAMASK, LABELS, SIDE, Window
-from umsn.files import InputError
+from umsn.files import InputError, read_text
 
 #: Side of a face brought to one size: the 128 pixels of Sec. IV and 16 more around them, so that a blur has no border.
 MARGIN = 16
@@ -34,14 +34,14 @@ def celebamask_hq(folder: Path) -> Iterator[Entry]:
 
 def _celebamask_face(folder: Path, picture: Path, number: int) -> tuple[np.ndarray, np.ndarray]:
     """The whole aligned portrait (1024 x 1024) and its part masks (512 x 512), brought to WIDE."""
-    photo = opened(picture).convert("RGB").resize((WIDE, WIDE), Image.Resampling.BOX)
+    photo = colours(picture).resize((WIDE, WIDE), Image.Resampling.BOX)
     masks = folder / "CelebAMask-HQ-mask-anno" / str(number // 2000)
     ids = np.zeros((WIDE, WIDE), dtype=np.uint8)
     found = False
     for i, part in enumerate(CELEBAMASK_PARTS, start=1):
         path = masks / f"{number:05d}_{part}.png"
         if path.exists():
-            mask = opened(path).convert("L").resize((WIDE, WIDE), Image.Resampling.NEAREST)
+            mask = opened(path, lossless=True).convert("L").resize((WIDE, WIDE), Image.Resampling.NEAREST)
             ids[np.asarray(mask) > 127] = i
             found = True
     if not found:
@@ -53,9 +53,7 @@ def helen(folder: Path, split: str | None) -> Iterator[Entry]:
     portraits = pictures(folder / "images")
     if split is not None:
         listing = folder / f"{split}.txt"
-        if not listing.exists():
-            raise InputError(f"{listing}: no such list; expected exemplars, tuning or testing")
-        lines = listing.read_text(encoding="utf-8").splitlines()
+        lines = read_text(listing, "a list called exemplars, tuning or testing was expected").splitlines()
         wanted = {line.replace(",", " ").split()[-1] for line in lines if line.strip()}
         missing = sorted(wanted - set(portraits))
         if missing:
@@ -67,7 +65,7 @@ def helen(folder: Path, split: str | None) -> Iterator[Entry]:
 
 def _helen_face(picture: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """The face's square, as the test sets frame it: the skin's box, a tenth longer below, and a margin around it."""
-    photo = opened(picture).convert("RGB")
+    photo = colours(picture)
     soft = [opened(folder / f"{folder.name}_lbl{i:02d}.png").convert("L") for i in range(len(LABELS))]
     if any(map_.size != photo.size for map_ in soft):
         raise InputError(f"{picture}: a label map of another size; expected {photo.height}x{photo.width}")

@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from umsn.faces import HELEN_OF_CELEBAMASK, LABELS
-from umsn.files import InputError
+from umsn.files import InputError, read_bytes
+from umsn.pictures import image_of, orientation
+
+#: What undoes each EXIF orientation.
+TURNS = dict(enumerate(
+    (
+        Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
+        Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90,
+    ), start=2,
+))  # fmt: skip
 
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -49,7 +58,11 @@ def pictures(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; pictures were expected there")
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir(), key=lambda path: (path.stem, path.suffix)):
+    try:
+        files = sorted(folder.iterdir(), key=lambda path: (path.stem, path.suffix))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror}); pictures were expected there") from None
+    for path in files:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             if path.stem in found:
                 raise InputError(f"{path}: {found[path.stem].name} has the same name; expected one picture a name")
@@ -57,29 +70,31 @@ def pictures(folder: Path) -> dict[str, Path]:
     return found
 
 
-def opened(path: Path, *, upright: bool = False) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return ImageOps.exif_transpose(image) if upright else image
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; a picture was expected") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{path}: not a picture that can be read; expected one of {', '.join(SUFFIXES)}") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: a broken picture ({' '.join(str(error).split())})") from None
+def opened(path: Path, *, upright: bool = False, lossless: bool = False) -> Image.Image:
+    """An image, decoded. Raises InputError for what is none, and where it is to be ``lossless`` for one that is not."""
+    content = read_bytes(path, "a picture was expected")
+    image = image_of(content, path)
+    if lossless and (image.format in ("JPEG", "MPO") or content[8:16] == b"WEBPVP8 "):
+        raise InputError(f"{path}: a label map as lossy {image.format}, which changes labels; PNG was expected")
+    turn = TURNS.get(orientation(image)) if upright else None
+    return image if turn is None else image.transpose(turn)
 
 
 def photo_of(path: Path, *, upright: bool = False) -> np.ndarray:
+    return np.array(colours(path, upright=upright))
+
+
+def colours(path: Path, *, upright: bool = False) -> Image.Image:
+    """An image in RGB. Raises InputError for one of other than 8 bits."""
     image = opened(path, upright=upright)
-    if image.mode.startswith(("I", "F")):
+    if image.mode.startswith(("I", "F")) or image.mode == "LAB":
         raise InputError(f"{path}: a picture of mode {image.mode}; data sets of 8-bit pictures were expected")
-    return np.array(image.convert("RGB"))
+    return image.convert("RGB")
 
 
 def labels_of(path: Path, table: Sequence[int]) -> np.ndarray:
     """A label map through ``table``, which has one Helen label for each id allowed."""
-    image = opened(path)
+    image = opened(path, lossless=True)
     if image.mode not in ("P", "L", "1", "I;16", "I"):
         raise InputError(f"{path}: a label map of mode {image.mode}; expected grey or palette, ids 0..{len(table) - 1}")
     ids = np.asarray(image).astype(np.int64)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +25,8 @@ from PIL import Image
 from umsn.data.datasets.archives import celebamask_hq, helen
 from umsn.data.datasets.folders import SUFFIXES, Entry, labelmap, plain, synthetic
 from umsn.faces import FaceSet, Window
-from umsn.files import InputError, whole
+from umsn.files import InputError, check_folder, check_place, read_text, whole
+from umsn.marks import is_marked, marked
 
 IDENTITIES = "identities.csv"
 
@@ -64,7 +66,7 @@ def load(
         raise InputError(f"layout {layout!r}: expected one of {', '.join(LAYOUTS)}")
     if split is not None and layout != "helen":
         raise InputError(f"split {split!r}: only the layout helen has splits")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(f"{folder}: no such folder; faces in the layout {layout} were expected")
     entries = list(LAYOUTS[layout](folder, split) if layout == "helen" else LAYOUTS[layout](folder))[:limit]
     if not entries:
@@ -83,22 +85,40 @@ def save(faces: FaceSet, folder: str | os.PathLike[str]) -> None:
     """Write images/NAME.png, labels/NAME.png (a palette of Helen's ids) and identities.csv, each file whole.
 
     What is there is what `load(folder, layout="synthetic")` gives back, where there are labels, else
-    `load(folder / "images", layout="folder")`.
+    `load(folder / "images", layout="folder")`. Raises InputError as `check_ours` does.
     """
     folder = Path(folder)
+    check_ours(folder, faces.names)
     for i, name in enumerate(faces.names):
         with whole(folder / "images" / f"{name}.png") as beside:
-            Image.fromarray(faces.photos[i].movedim(0, -1).contiguous().numpy()).save(beside)
+            beside.write_bytes(_png(Image.fromarray(faces.photos[i].movedim(0, -1).contiguous().numpy())))
         if faces.labels is not None:
             palette = Image.fromarray(faces.labels[i].numpy())
             palette.putpalette([value for colour in PALETTE for value in colour])
             with whole(folder / "labels" / f"{name}.png") as beside:
-                palette.save(beside)
+                beside.write_bytes(_png(palette))
     if faces.identities is not None:
         with whole(folder / IDENTITIES) as beside, beside.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(
                 [("name", "identity"), *zip(faces.names, faces.identities.tolist(), strict=True)]
             )
+
+
+def _number(text: str) -> int:
+    """A whole number of at most 18 digits. Raises ValueError for all else."""
+    if len(text) > 19:
+        raise ValueError(f"{text[:19]}... is no identity")
+    return int(text)
+
+
+def check_ours(folder: str | os.PathLike[str], names: Sequence[str]) -> None:
+    """Raise InputError where `save` would have to replace a file that it did not write, or cannot write at all."""
+    check_folder(folder)
+    known = {IDENTITIES: lambda content: content.lstrip(b"\xef\xbb\xbf").startswith(b"name,identity")}
+    known |= {f"{part}/{name}.png": is_marked for name in names for part in ("images", "labels")}
+    for name, ours in known.items():
+        if os.path.lexists(Path(folder) / name):
+            check_place(Path(folder) / name, ours=ours)
 
 
 def data_hash(faces: FaceSet) -> str:
@@ -107,6 +127,12 @@ def data_hash(faces: FaceSet) -> str:
     if faces.labels is not None:
         digest.update(faces.labels.cpu().contiguous().numpy())
     return digest.hexdigest()[:12]
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return marked(buffer.getvalue())
 
 
 def _cut(entries: Sequence[Entry], window: Window | None) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
@@ -136,11 +162,11 @@ def _cut(entries: Sequence[Entry], window: Window | None) -> Iterator[tuple[np.n
 
 def _identities(folder: Path, names: Sequence[str]) -> torch.Tensor | None:
     path = folder / IDENTITIES
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
+    text = read_text(path, "a table with the columns name,identity was expected")
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            known = {row["name"]: int(row["identity"]) for row in csv.DictReader(file)}
+        known = {row["name"]: _number(row["identity"]) for row in csv.DictReader(io.StringIO(text, newline=""))}
         return torch.tensor([known[name] for name in names])
-    except (KeyError, TypeError, ValueError, UnicodeDecodeError, csv.Error) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
         raise InputError(f"{path}: no identity for every picture ({error!r}); expected columns name,identity") from None

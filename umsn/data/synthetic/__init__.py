@@ -22,6 +22,10 @@ from umsn.data.synthetic.scene import render
 from umsn.data.synthetic.shot import Shot, shot_of
 from umsn.faces import Face, FaceSet
 from umsn.files import InputError
+from umsn.memory import free_memory
+
+#: Bytes of memory for each pixel of all photographs: colours and labels, once as drawn and once put together.
+BYTES = 8
 
 __all__ = ["Identity", "Shot", "draw", "faces", "identity_of", "shot_of"]
 
@@ -67,6 +71,8 @@ def faces(
         raise InputError(
             f"{count} photographs, {shots_per_identity} of each of {len(people)} people: at least 1 expected"
         )
+    if BYTES * count * (size + 2 * margin) ** 2 > free_memory():
+        raise InputError(f"{count} photographs of {size} pixels do not fit into the free memory")
     plan = []
     for k in range(count):
         row, shot = divmod(k, shots_per_identity)
