@@ -33,10 +33,17 @@ def summarise(
 ) -> pd.DataFrame:
     """Means with their intervals, a row for each group and measure.
 
-    Columns: ``by``, measure, mean, low, high, rows, faces, resampled. ``resample``: what is drawn anew, as
-    `umsn.evaluation.resampling` tells; by default as many clusters (faces, or identities) as there are, with
-    replacement and with all their rows, and low and high are percentiles. ``resampled`` says what was. Values that are
-    nan are left out. The bounds are nan for a single cluster, of which nothing can be said, and for infinite values.
+    rows: a row an image, as `evaluate` gives them
+    by: the columns that name a group
+    measures: the columns that are averaged; by default all that are measurements
+    cluster: the column that names a face, or a person
+    resample: what is drawn anew, as `umsn.evaluation.resampling` tells; by default as many clusters as there are, with
+        replacement and with all their rows, and low and high are percentiles
+    level: of the intervals
+    draws, seed: how many resamples there are, and what draws them
+
+    Columns: ``by``, measure, mean, low, high, rows, faces, resampled, which says what was drawn. Values that are nan are
+    left out. The bounds are nan for a single cluster, of which nothing can be said, and for infinite values.
     """
     measures = list(measures) if measures is not None else measured_columns(rows)
     tables = []
@@ -60,7 +67,13 @@ def pooled_f_scores(
     draws: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """F-scores over the pixels of all pictures together, from `evaluate_masks`; columns as in `summarise`."""
+    """F-scores over the pixels of all images together; columns and arguments as of `summarise`.
+
+    rows: as `evaluate_masks` gives them
+    by: the columns that name a group
+    cluster: the column that names a face
+    resample, level, draws, seed: of the intervals
+    """
     tables = []
     for key, group in _groups(rows, by):
         overlap, predicted, true = group[list(COUNTS[:3])].to_numpy(float).T[..., None]

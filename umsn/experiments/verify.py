@@ -88,10 +88,15 @@ def verify(
 ) -> Verdict:
     """Measure a record again, one of `umsn evaluate` whole or its first ``limit`` faces, and compare.
 
-    ``faces`` and ``kernels``: the folder and the file, where there was one, for a record knows their names only;
-    ``weights``: the file, where it was neither the package's nor one of `umsn.networks.archive`. Raises InputError for
-    a record that cannot be measured again, saying how it was made, and where folder, file or weights are not those of
-    the record.
+    path: of the record, or its name in results/measured
+    faces, kernels: the folder and the file, where there was one, for a record knows their names only
+    weights: the file, where it was neither the package's nor one of `umsn.networks.archive`
+    limit: so many of the record's first faces
+    device: that computes
+    progress: is told the images done and all of them
+
+    Raises InputError for a record that cannot be measured again, saying how it was made, and where folder, file or
+    weights are not those of the record.
     """
     path = find(path)
     record = read_json(path)

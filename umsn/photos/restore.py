@@ -279,7 +279,12 @@ def restore_all(
 ) -> Iterator[Report]:
     """Work through photographs, each reported as it is done. A bad one is reported too and the others still done.
 
-    They are read until they hold ``batch`` faces or `HELD` bytes, and are then deblurred together.
+    sources: files, as `photos_in` finds them
+    folder: for the results, one PNG a photograph
+    deblur: blurred (B, 3, H, W) RGB in [0, 1] -> restored, the same
+    box: the face in every photograph; None searches it
+    whole: take the whole picture for the face
+    batch: photographs are read until they hold so many faces, or `HELD` bytes, and are then deblurred together
     """
     waiting: list[_Opened] = []
     for place in results(sources, folder):

@@ -30,7 +30,14 @@ def rows(folder: Path, names: Sequence[str]) -> pd.DataFrame:
 def gain(
     some: pd.DataFrame, over: str, name: str, measure: str = "psnr", unit: Unit = "dB", paper: Sequence[float] = ()
 ) -> Effect:
-    """What UMSN gains over a method on the same images, resampling faces and kernels where there are several."""
+    """What UMSN gains over a method on the same images, resampling faces and kernels where there are several.
+
+    some: rows of a record, UMSN's among them
+    over: the other method
+    name, unit: of the effect
+    measure: the column of the rows
+    paper: the same in the paper's numbers, one a data set
+    """
     gains = evaluation.gains(some[some["method"].isin(["umsn", over])], over=over)
     (found,) = evaluation.summarise(gains, measures=[measure], resample="auto").to_dict("records")
     return stated(found, name, unit, paper)
