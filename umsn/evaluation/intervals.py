@@ -42,8 +42,8 @@ def summarise(
     level: of the intervals
     draws, seed: how many resamples there are, and what draws them
 
-    Columns: ``by``, measure, mean, low, high, rows, faces, resampled, which says what was drawn. Values that are nan are
-    left out. The bounds are nan for a single cluster, of which nothing can be said, and for infinite values.
+    Columns: ``by``, measure, mean, low, high, rows, faces, resampled, which says what was drawn. Values that are nan
+    are left out. The bounds are nan for a single cluster, of which nothing can be said, and for infinite values.
     """
     measures = list(measures) if measures is not None else measured_columns(rows)
     tables = []

@@ -91,7 +91,7 @@ def verify(
     path: of the record, or its name in results/measured
     faces, kernels: the folder and the file, where there was one, for a record knows their names only
     weights: the file, where it was neither the package's nor one of `umsn.networks.archive`
-    limit: so many of the record's first faces
+    limit: so many of its first faces
     device: that computes
     progress: is told the images done and all of them
 
