@@ -277,3 +277,13 @@ def test_faces_may_be_saved_again(faces, tmp_path):
     datasets.save(faces, tmp_path)
     datasets.save(faces, tmp_path)
     assert len(datasets.load(tmp_path, layout="synthetic")) == 3
+
+
+def test_pictures_that_are_not_read_are_not_passed_over(tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "b.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    with pytest.raises(InputError, match=r"b\.HEIC: HEIC is not read here"):
+        datasets.load(tmp_path, layout="folder")
+    picture(tmp_path / "c.jpg")
+    (tmp_path / "c.jpg").rename(tmp_path / "b.HEIC")
+    assert len(datasets.load(tmp_path, layout="folder")) == 2
