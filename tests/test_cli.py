@@ -1,6 +1,7 @@
 """The command line does what it says, for any picture; what is wrong with an input takes one line and exit code 2."""
 
 import json
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -187,6 +188,35 @@ def test_bad_orders_take_one_line_and_exit_code_2(order, words, capsys, tmp_path
     complaints = lines(capsys)[1]
     assert len(complaints) == 1 and complaints[0].startswith("umsn: ") and words in complaints[0]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="these devices are POSIX's")
+def test_a_full_or_closed_standard_output_takes_one_line(home):
+    order = [sys.executable, "-m", "umsn", "evaluate", "--method", "blurred", "--faces", "1", "--sizes", "13"]
+    full = subprocess.run(["sh", "-c", '"$@" > /dev/full', "sh", *order], cwd=home, capture_output=True, text=True)
+    closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *order], cwd=home, capture_output=True, text=True)
+    for ran in (full, closed):
+        assert ran.returncode == 2 and len(ran.stderr.splitlines()) == 1 and ran.stderr.startswith("umsn: ")
+
+
+def test_the_table_is_printed_though_the_record_cannot_be_written(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device", "r.json")
+
+    monkeypatch.setattr("umsn.files.write_json", full)
+    order = ["evaluate", "--method", "blurred", "--faces", "1", "--sizes", "13", "--kernels", "1"]
+    assert cli.main([*order, "--json", str(tmp_path / "r.json")]) == 2
+    said, complaints = lines(capsys)
+    assert any(line.startswith("blurred   psnr ") for line in said)
+    assert complaints == ["umsn: r.json: No space left on device"]
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "."])
+def test_a_record_replaces_no_other_file(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+    assert cli.main(["evaluate", "--faces", "1000", "--json", name]) == 2
+    assert len(lines(capsys)[1]) == 1 and (tmp_path / "photo.jpg").read_bytes() == b"\xff\xd8\xff"
 
 
 def test_interruption_is_quiet(tmp_path, monkeypatch, capsys):

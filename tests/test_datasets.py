@@ -238,3 +238,52 @@ def test_broken_pairs_are_named(tmp_path):
     pairs = datasets.load_pairs(tmp_path)
     with pytest.raises(InputError, match=r"k15\.png: 20x21 pixels; expected 20x20"):
         pairs.blurred(pairs.pairs)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp"])
+def test_lossy_label_maps_are_refused(tmp_path, suffix):
+    """A JPEG between labels makes others: an eighth of them, at the borders."""
+    picture(tmp_path / "images" / "a.png")
+    picture(tmp_path / "labels" / f"a.{suffix}", (20, 24), 11)
+    with pytest.raises(InputError, match=rf"a\.{suffix}: a label map as lossy"):
+        datasets.load(tmp_path, layout="synthetic")
+
+
+def test_a_jpeg_called_png_is_as_lossy(tmp_path):
+    picture(tmp_path / "images" / "a.png")
+    picture(tmp_path / "labels" / "a.jpg", (20, 24), 11)
+    (tmp_path / "labels/a.jpg").rename(tmp_path / "labels/a.png")
+    with pytest.raises(InputError, match="a label map as lossy JPEG"):
+        datasets.load(tmp_path, layout="synthetic")
+
+
+def test_identities_from_a_spreadsheet_are_read(faces, tmp_path):
+    """Such programs put a mark before the first name."""
+    datasets.save(faces, tmp_path)
+    table = tmp_path / "identities.csv"
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    assert datasets.load(tmp_path, layout="synthetic").identities.tolist() == [0, 1, 1]
+
+
+def test_somebody_elses_files_are_not_replaced(faces, tmp_path):
+    photo = picture(tmp_path / "images" / "id0001-00.png")
+    with pytest.raises(InputError, match=r"id0001-00\.png: is there already"):
+        datasets.save(faces, tmp_path)
+    assert (np.asarray(Image.open(tmp_path / "images" / "id0001-00.png")) == photo).all()
+    assert len(list(tmp_path.rglob("*.*"))) == 1
+
+
+def test_faces_may_be_saved_again(faces, tmp_path):
+    datasets.save(faces, tmp_path)
+    datasets.save(faces, tmp_path)
+    assert len(datasets.load(tmp_path, layout="synthetic")) == 3
+
+
+def test_pictures_that_are_not_read_are_not_passed_over(tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "b.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    with pytest.raises(InputError, match=r"b\.HEIC: HEIC is not read here"):
+        datasets.load(tmp_path, layout="folder")
+    picture(tmp_path / "c.jpg")
+    (tmp_path / "c.jpg").rename(tmp_path / "b.HEIC")
+    assert len(datasets.load(tmp_path, layout="folder")) == 2

@@ -157,7 +157,7 @@ def test_hostile_records(tally, tmp_path, capfd, record):
     ways, numbers = [way for way in hostile.inside(record) if way], itertools.count()
 
     @settings(
-        max_examples=500 if WHOLE else 25, deadline=None, database=None, derandomize=True,
+        max_examples=500 if WHOLE else 12, deadline=None, database=None, derandomize=True,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.sampled_from(ways), hostile.VALUES | st.just(...))

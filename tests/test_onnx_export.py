@@ -86,3 +86,18 @@ def test_bad_files_are_named(tmp_path):
     (tmp_path / "no.onnx").write_bytes(b"nonsense")
     with pytest.raises(InputError, match=r"no\.onnx: not a network that ONNX Runtime can run"):
         Exported(tmp_path / "no.onnx")
+
+
+def test_flipped_bits_in_the_cache_are_noticed(folder, tmp_path, monkeypatch):
+    """Any byte: a network with another number would run as well."""
+    (path,) = folder.iterdir()
+    whole = path.read_bytes()
+    made = []
+    monkeypatch.setattr(
+        onnx_export, "export", lambda networks, path: made.append(path) or path.write_bytes(whole[:-35])
+    )
+    for place in (1000, len(whole) // 2, len(whole) - 40, len(whole) - 1):
+        spoilt = tmp_path / path.name
+        spoilt.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        Fast(shipped(), folder=tmp_path)
+        assert made.pop() == spoilt and spoilt.read_bytes() == whole

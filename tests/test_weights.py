@@ -79,3 +79,33 @@ def test_others_may_read_the_file_as_any_other(tmp_path):
     weights.save(tmp_path / "a.safetensors", {"a": torch.zeros(1)}, {})
     (tmp_path / "b").touch()
     assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_refused_when_loaded(tmp_path, value):
+    saved(tmp_path / "a.safetensors")
+    tensors, facts = weights.load(tmp_path / "a.safetensors")
+    name = next(iter(tensors))
+    weights.save(tmp_path / "a.safetensors", tensors | {name: torch.full_like(tensors[name], value)}, facts)
+    with pytest.raises(InputError, match=r"a\.safetensors: cannot be read \(.* not finite"):
+        weights.pipeline(tmp_path / "a.safetensors")
+
+
+def test_weights_that_overflow_are_an_error_not_a_black_face(tmp_path):
+    saved(tmp_path / "a.safetensors")
+    tensors, facts = weights.load(tmp_path / "a.safetensors")
+    weights.save(tmp_path / "a.safetensors", {n: t * 0 + 1e30 for n, t in tensors.items()}, facts)
+    with pytest.raises(InputError, match="not finite"):
+        weights.pipeline(tmp_path / "a.safetensors")(torch.rand(1, 3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("width", -16), ("width", 10**6), ("width", "16"), ("expansion", 0), ("parsing_widths", [0]), ("method", "x")],
+)
+def test_facts_that_build_no_network_are_named(tmp_path, field, value):
+    saved(tmp_path / "a.safetensors")
+    tensors, facts = weights.load(tmp_path / "a.safetensors")
+    weights.save(tmp_path / "a.safetensors", tensors, facts | {field: value})
+    with pytest.raises(InputError, match=rf"a\.safetensors: .*facts\.{field}"):
+        weights.pipeline(tmp_path / "a.safetensors")

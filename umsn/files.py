@@ -47,12 +47,14 @@ class InputError(ValueError):
         super().__init__(shown(message))
 
 
-def read_bytes(path: str | os.PathLike[str], expected: str, *, times: int = 1) -> bytes:
-    """The content of a regular file with something in it, of which ``times`` its size fits into free memory.
+def read_bytes(path: str | os.PathLike[str], expected: str, *, times: int = 1, most: int = 2**62) -> bytes:
+    """The content of a regular file of 1 to ``most`` bytes, of which ``times`` its size fits into free memory.
 
     Raises InputError, ending in ``expected``, for all else: nothing, folders, FIFOs, devices, what may not be read.
     """
     size = check_regular(path, expected)
+    if size > most:
+        raise InputError(f"{path}: {size / 2**20:,.0f} MiB, more than {most / 2**20:,.0f}; {expected}")
     if size * times > free_memory():
         raise InputError(f"{path}: {size / 2**20:,.0f} MiB do not fit into the free memory; {expected}")
     try:

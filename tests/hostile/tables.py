@@ -91,7 +91,7 @@ def kernels() -> Iterator[Case]:
         "words": np.array([["a"]]),
         "objects": np.array([[None]]),
         "NaN": good * np.nan,
-        "inf": good * np.inf,
+        "inf": np.full((5, 5), np.inf),
         "zeros": good * 0,
         "negative": -good,
         "sum 2": good * 2,

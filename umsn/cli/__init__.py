@@ -55,9 +55,14 @@ def _check_streams() -> None:
 
 
 def _boxed(arguments: Sequence[str]) -> list[str]:
-    """Arguments with a box that begins with a minus joined to its option, from which argparse would part it."""
+    """Arguments with a box that begins with a minus joined to its option, from which argparse would part it.
+
+    Raises InputError for an option whose value is "--", of which argparse makes a list.
+    """
     joined: list[str] = []
     for word in arguments:
+        if word.startswith("--") and word.endswith("=--"):
+            raise InputError(f"{word}: a value was expected behind the sign of equality")
         if joined and joined[-1] == "--box" and re.match(r"-\d", word):
             joined[-1] = f"--box={word}"
         else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from umsn.files import InputError
 
@@ -19,7 +21,12 @@ Add = Callable[..., argparse.Action]  #: adds an argument to a command
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one line, as for every other input."""
+    """Says what is wrong with a command line in one line, as for every other input; and the bounds of its numbers."""
+
+    def add_argument(self, *names: str, **words: Any) -> argparse.Action:
+        if bounds := getattr(words.get("type"), "bounds", None):
+            words["help"] = f"{words.get('help', '')}; {bounds[0]:,g} to {bounds[1]:,g}"
+        return super().add_argument(*names, **words)
 
     def error(self, message: str) -> None:
         raise InputError(f"{message} ({self.prog} --help says more)")
@@ -35,6 +42,7 @@ def number(low: int, high: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"{text[:25]!r}: expected a whole number, {bounds}")
         return int(text)
 
+    read.bounds = low, high
     return read
 
 
@@ -50,12 +58,17 @@ def decimal(low: float, high: float) -> Callable[[str], float]:
             raise argparse.ArgumentTypeError(f"{text[:25]!r}: expected a number, at least {low:g} and at most {high:g}")
         return value
 
+    read.bounds = low, high
     return read
 
 
 def place(text: str) -> str:
-    """The path of a file or folder; an empty one is none."""
-    if not text.strip():
+    """The path of a file or folder; an empty one is none, nor is what no disk can hold."""
+    try:
+        fits = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        fits = False
+    if not fits or not text.strip():
         raise argparse.ArgumentTypeError(f"{text!r}: expected the path of a file or folder")
     return text
 

@@ -27,6 +27,7 @@ from umsn.photos.raster import Raster
 from umsn.pictures import EXPECTED
 
 MOST_PIXELS = 128_000_000  #: about 1.5 GB as float32 RGB
+MOST_BYTES = 2**31  #: of a file: as many pixels of four channels in 16 bits, twice
 
 
 class Photograph(NamedTuple):
@@ -48,7 +49,7 @@ def opened(path: str | os.PathLike[str]) -> Raster:
 
     Raises InputError when there is no file, when it is no picture or a broken one, or beyond ``MOST_PIXELS``.
     """
-    return decoded(read_bytes(path, EXPECTED), path, most=MOST_PIXELS)
+    return decoded(read_bytes(path, EXPECTED, most=MOST_BYTES), path, most=MOST_PIXELS)
 
 
 def read(path: str | os.PathLike[str]) -> Photograph:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from umsn.faces import HELEN_OF_CELEBAMASK, LABELS
 from umsn.files import InputError, read_bytes
-from umsn.pictures import image_of, orientation
+from umsn.pictures import NAMED, image_of, orientation
 
 #: What undoes each EXIF orientation.
 TURNS = dict(enumerate(
@@ -22,6 +22,10 @@ TURNS = dict(enumerate(
 ))  # fmt: skip
 
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+#: By which pictures are looked for: those too that are not read here and must not be passed over in silence.
+LOOKED_FOR = (*SUFFIXES, ".jpe", ".jfif", ".mpo", ".gif", ".jp2", ".avif", ".ppm", ".pgm", *NAMED)
 
 
 class Entry(NamedTuple):
@@ -63,7 +67,7 @@ def pictures(folder: Path) -> dict[str, Path]:
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror}); pictures were expected there") from None
     for path in files:
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+        if path.suffix.lower() in LOOKED_FOR and not path.name.startswith("."):
             if path.stem in found:
                 raise InputError(f"{path}: {found[path.stem].name} has the same name; expected one picture a name")
             found[path.stem] = path
