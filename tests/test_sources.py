@@ -120,24 +120,24 @@ def test_few_photographs_wait_in_memory(tmp_path, monkeypatch, batch):
 
 def test_far_frames_are_worked_on_apart_and_near_ones_together(tmp_path):
     from umsn.faces import Window
-    from umsn.photos import restore
+    from umsn.photos import framing, restore
 
     photo = photographs.opened(_written(tmp_path, np.tile(FACE, (4, 4, 1))))
     frames = [Window(0, 0, 40, 40), Window(30, 30, 50, 50), Window(400, 440, 100, 100), Window(-20, 300, 60, 60)]
     changes = [copy * 0.3 - 0.1 for copy in restore.small_copies(photo, frames)]
     expected = restore.put_back(photo.part(slice(None), slice(None)), frames, changes)
-    restore.put_into(photo, frames, changes)
+    framing.put_into(photo, frames, changes)
     assert (photo.part(slice(None), slice(None)) - expected).abs().max() <= 0.5 / 255 + 1e-6
-    assert restore._touching(frames, photo.size) == [[0, 1], [2], [3]]
+    assert framing._touching(frames, photo.size) == [[0, 1], [2], [3]]
 
 
 def test_a_whole_picture_changes_as_its_copy_does(tmp_path):
-    from umsn.photos import restore
+    from umsn.photos import framing, restore
 
     for pixels in (FACE, FACE[..., 0]):
         photo = photographs.opened(_written(tmp_path, pixels))
         expected = restore.restore(photo.part(slice(None), slice(None)), lambda y: y * 0.5, [])
-        restore.put_into(photo, [], [-0.5 * restore.small_copies(photo, [])[0]])
+        framing.put_into(photo, [], [-0.5 * restore.small_copies(photo, [])[0]])
         assert (photo.part(slice(None), slice(None)) - expected).abs().max() <= 0.5 / 255 + 2e-3
 
 
