@@ -141,6 +141,9 @@ def test_the_claim_follows_the_record(home, tmp_path):
     write_json(tmp_path / "evaluate-centred-real.json", both)
     assert restoring.rivals(tmp_path).state == "not yet"
     rows = pd.DataFrame(both["rows"]).query("method == 'umsn'").assign(method="krishnan")
-    write_json(tmp_path / "evaluate-rivals-centred-real.json", both | {"rows": rows.to_dict("list")})
+    write_json(
+        tmp_path / "evaluate-rivals-centred-real.json",
+        both | {"rows": rows.astype(object).where(rows.notna(), None).to_dict("list")},
+    )
     assert restoring.rivals(tmp_path).state == "inconclusive"
     assert restoring.rivals(home / "results/measured").state == "partly"

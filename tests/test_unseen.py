@@ -18,7 +18,8 @@ def test_a_number_is_drawn_and_all_else_a_folder(tmp_path):
     assert chosen("20") == Drawn(20) and str(chosen("20")) == "20"
     found = chosen(tmp_path, layout="folder", limit=3)
     assert found == Folder(tmp_path, "folder", 3) and str(found) == tmp_path.name
-    assert isinstance(chosen("²", layout="folder"), Folder)
+    with pytest.raises(InputError, match="²: no such folder"):
+        chosen("²", layout="folder")
     faces, window = faces_to_test(Drawn(1), seed=1)
     assert len(faces) == 1 and window == INNER
 

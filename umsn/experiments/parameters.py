@@ -77,6 +77,6 @@ def folder_of(given: Mapping[str, Any], name: str, layout: str) -> Folder | None
     if not given[name]:
         return None
     found = chosen(given[name], layout=given[layout], what=name)
-    if not isinstance(found, Folder) or not found.path.is_dir():
-        raise InputError(f"{name} {given[name]!r}: no such folder; faces in the layout {given[layout]} were expected")
+    if not isinstance(found, Folder):
+        raise InputError(f"{name} {given[name]!r}: expected a folder in the layout {given[layout]}")
     return found
