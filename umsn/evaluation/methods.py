@@ -18,6 +18,7 @@ Method = Callable[[Tensor], Tensor]  #: blurred (B, 3, H, W) in [0, 1] -> restor
 #: Methods that need no weights: the input as it is, and rivals of Table III.
 UNTRAINED: Mapping[str, Method] = {
     "blurred": lambda blurred: blurred,
+    "cho": rivals.fast_motion.deblur,
     "krishnan": rivals.normalised_sparsity.deblur,
     "xu": rivals.unnatural_sparsity.deblur,
 }
@@ -30,6 +31,7 @@ TITLES = {
     "nrl": "+ nested residuals",
     "umsn-plain": "UMSN without L_c",
     "umsn": "UMSN",
+    "cho": "Cho et al. (SIGGRAPH 2009)",
     "krishnan": "Krishnan et al. (CVPR 2011)",
     "xu": "Xu et al. (CVPR 2013)",
 }

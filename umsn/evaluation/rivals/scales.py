@@ -81,10 +81,11 @@ def enlarged(kernel: Tensor, size: int) -> Tensor:
     return unit(F.interpolate(kernel, size=(size, size), mode="bilinear", align_corners=False))
 
 
-def fitted(y: Tensor, scene: Tensor, kernel: Tensor, weights: Tensor, *, steps: int) -> Tensor:
+def fitted(y: Tensor, scene: Tensor, kernel: Tensor, weights: Tensor | float, *, steps: int) -> Tensor:
     """A few conjugate gradients on (X'X + weights) k = X'y from the present k; negative values to zero, sum 1.
 
-    y (B, C, h, w), scene X (B, C, h + 2r, w + 2r), kernel (B, 1, 2r + 1, 2r + 1), weights as many or one a picture.
+    y (B, C, h, w), scene X (B, C, h + 2r, w + 2r), kernel (B, 1, 2r + 1, 2r + 1), weights as many, one a picture, or
+    one.
     """
     size, shape = kernel.shape[-1], (y.shape[-2], y.shape[-1])
     sides = spectra.grid(*shape, size)
