@@ -20,6 +20,7 @@ UNTRAINED: Mapping[str, Method] = {
     "blurred": lambda blurred: blurred,
     "cho": rivals.fast_motion.deblur,
     "krishnan": rivals.normalised_sparsity.deblur,
+    "shan": rivals.high_quality.deblur,
     "xu": rivals.unnatural_sparsity.deblur,
 }
 
@@ -33,6 +34,7 @@ TITLES = {
     "umsn": "UMSN",
     "cho": "Cho et al. (SIGGRAPH 2009)",
     "krishnan": "Krishnan et al. (CVPR 2011)",
+    "shan": "Shan et al. (SIGGRAPH 2008)",
     "xu": "Xu et al. (CVPR 2013)",
 }
 

@@ -41,7 +41,7 @@ def measure(
 ) -> dict[str, Any]:
     """What `umsn evaluate` asks for -> {"provenance", "summary", "rows"}, as JSON holds it.
 
-    ``method``: one or several of blurred, cho, krishnan, xu, bnet, maps, nrl, umsn, with commas. ``faces``: a folder in
+    ``method``: one or several of `methods.UNTRAINED` and bnet, maps, nrl, umsn, with commas. ``faces``: a folder in
     ``layout``, or a number of synthetic people, whom no training drew. ``layout`` pairs: images that somebody else
     blurred (*_gt and *_blur), where sizes, kernels and noise say nothing. ``weights``: a file exported by umsn, not the
     package's; or ``networks`` by the names of their methods. ``fast``: by ONNX Runtime, on the CPU. Raises InputError.

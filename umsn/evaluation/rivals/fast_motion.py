@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from umsn.evaluation.rivals import edges, scales
-from umsn.evaluation.rivals.nonblind import deconvolve, operators, padded
+from umsn.evaluation.rivals.nonblind import beyond, deconvolve, operators, padded, penalty
 from umsn.evaluation.rivals.scales import LARGEST
 
 TURNS = 5  #: of L, P and k at a scale; the paper has 7, which gain nothing here
@@ -65,20 +65,17 @@ def estimate_kernel(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
 
 def latent(y: Tensor, kernel: Tensor) -> Tensor:
     """L: image (B, 1, h, w) and kernel (B, 1, 2r + 1, 2r + 1) -> (B, 1, h + 2r, w + 2r), r pixels beyond the border."""
-    size, (height, width) = kernel.shape[-1], y.shape[-2:]
+    size = kernel.shape[-1]
     wide, inside = padded(y, size)
     sides = wide.shape[-2:]
-    blur, (across, down), power = operators(kernel[:, 0], sides)
-    second = across.abs() ** 4 + (across * down).abs().square() + down.abs() ** 4
-    weights = WEIGHTS[0] + WEIGHTS[1] * power + WEIGHTS[2] * second
+    blur, slopes, power = operators(kernel[:, 0], sides)
+    weights = penalty(slopes, WEIGHTS)
     inverse = blur.conj() * weights / (blur.abs().square() * weights + SMOOTH * power)
     transformed = torch.fft.rfft2(wide)
     for _ in range(BORDER):
         seen = torch.where(inside, wide, torch.fft.irfft2(transformed * blur, s=sides))
         transformed = inverse * torch.fft.rfft2(seen)
-    reach, first = size // 2, size - 1 - size // 2
-    image = torch.fft.irfft2(transformed, s=sides)
-    return image[..., first : first + height + 2 * reach, first : first + width + 2 * reach]
+    return beyond(torch.fft.irfft2(transformed, s=sides), size, y.shape[-2:])
 
 
 def predicted(image: Tensor, size: int, decay: float = 1.0, ease: float = 1.0) -> Tensor:

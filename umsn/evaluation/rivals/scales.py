@@ -100,6 +100,12 @@ def fitted(y: Tensor, scene: Tensor, kernel: Tensor, weights: Tensor | float, *,
     return unit(_conjugate(normal, back(y), kernel, steps))
 
 
+def sparse(scene: Tensor, kernel: Tensor, weight: float) -> Tensor:
+    """For `fitted`: the weights that stand for ||k||_1 around the present k, (B, 1, k, k), in shares of x's energy."""
+    energy = scene.square().sum((1, 2, 3), keepdim=True).clamp_min(1e-12)
+    return weight * energy / kernel.shape[-1] ** 2 / kernel.clamp_min(1e-4)
+
+
 def _conjugate(normal: Callable[[Tensor], Tensor], right: Tensor, start: Tensor, steps: int) -> Tensor:
     """A few conjugate gradients towards normal(k) = right."""
     found, residual = start, right - normal(start)
