@@ -22,6 +22,7 @@ UNTRAINED: Mapping[str, Method] = {
     "krishnan": rivals.normalised_sparsity.deblur,
     "shan": rivals.high_quality.deblur,
     "xu": rivals.unnatural_sparsity.deblur,
+    "zhong": rivals.directional.deblur,
 }
 
 #: How the paper calls them.
@@ -36,6 +37,7 @@ TITLES = {
     "krishnan": "Krishnan et al. (CVPR 2011)",
     "shan": "Shan et al. (SIGGRAPH 2008)",
     "xu": "Xu et al. (CVPR 2013)",
+    "zhong": "Zhong et al. (CVPR 2013)",
 }
 
 

@@ -21,6 +21,8 @@ It works when a photograph blurred by a thick diagonal gives the diagonal back, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -51,8 +53,13 @@ def deblur(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
 def estimate_kernel(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
     """The kernels (B, largest, largest) of blurred images (B, 3, H, W): none negative, sum 1, mass in the middle."""
     grey = scales.checked(blurred, largest).mean(1, keepdim=True)
+    return coarse_to_fine(grey, scales.sizes(largest), largest)[:, 0]
+
+
+def coarse_to_fine(grey: Tensor, sizes: Sequence[int], largest: int) -> Tensor:
+    """The kernels (B, 1, k, k) of grey images (B, 1, H, W) after the scales where they have ``sizes``, the last k."""
     kernel = scales.first_kernel(grey)
-    for level, size in enumerate(scales.sizes(largest)):
+    for level, size in enumerate(sizes):
         y = scales.resized(grey, size / largest)
         slopes = derivatives(scales.gradients(y))
         kernel = scales.enlarged(kernel, size)
@@ -60,7 +67,7 @@ def estimate_kernel(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
             P = predicted(latent(y, kernel), size, DECAY**level, EASE**turn)
             kernel = fitted(slopes, P, kernel)
         (kernel,) = scales.recentred(kernel)
-    return kernel[:, 0]
+    return kernel
 
 
 def latent(y: Tensor, kernel: Tensor) -> Tensor:

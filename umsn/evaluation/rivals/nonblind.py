@@ -22,10 +22,10 @@ BETAS = tuple(2 ** (step / 2) for step in range(17))  #: 1 .. 256
 WEIGHT = 1000.0  #: lambda, for noise of 0.01
 
 
-def deconvolve(blurred: Tensor, kernels: Tensor, *, weight: float = WEIGHT) -> Tensor:
+def deconvolve(blurred: Tensor, kernels: Tensor, *, weight: float | Tensor = WEIGHT) -> Tensor:
     """Blurred (B, 3, H, W) in [0, 1] and kernels (B, k, k), k odd, sum 1 -> sharp (B, 3, H, W), clipped to [0, 1].
 
-    Raises ValueError where they do not fit.
+    ``weight`` is lambda, or (B, 1, 1, 1) of them. Raises ValueError where they do not fit.
     """
     size, shape = kernels.shape[-1], blurred.shape[-2:]
     if kernels.dim() != 3 or len(kernels) != len(blurred) or size % 2 == 0 or size > min(shape):
