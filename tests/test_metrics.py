@@ -44,6 +44,20 @@ def test_psnr_of_known_errors():
     assert metrics.psnr(black, black + 0.1).tolist() == pytest.approx([20, 20], abs=1e-4)
 
 
+def test_a_shift_is_found_within_reach(pair):
+    """A copy moved by (3, -2) agrees with the original; moved by 6 it does not, and no shift does worse than none."""
+    noisy, sharp = pair
+    moved = torch.roll(sharp, (3, -2), (2, 3))
+    far = torch.roll(sharp, (6, 0), (2, 3))
+    assert (metrics.psnr_shifted(moved, sharp) > 100).all()
+    assert (metrics.psnr_shifted(far, sharp) < 40).all()
+    assert (metrics.psnr_shifted(far, sharp, reach=6) > 100).all()
+    assert (metrics.psnr_shifted(noisy, sharp) >= metrics.psnr(noisy, sharp)).all()
+    torch.testing.assert_close(metrics.psnr_shifted(noisy, sharp, reach=0), metrics.psnr(noisy, sharp))
+    with pytest.raises(ValueError, match="reach 41"):
+        metrics.psnr_shifted(noisy, sharp, reach=41)
+
+
 def test_ssim_is_scikit_images(pair):
     a, b = pair
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}

@@ -18,8 +18,11 @@ Method = Callable[[Tensor], Tensor]  #: blurred (B, 3, H, W) in [0, 1] -> restor
 #: Methods that need no weights: the input as it is, and rivals of Table III.
 UNTRAINED: Mapping[str, Method] = {
     "blurred": lambda blurred: blurred,
+    "cho": rivals.fast_motion.deblur,
     "krishnan": rivals.normalised_sparsity.deblur,
+    "shan": rivals.high_quality.deblur,
     "xu": rivals.unnatural_sparsity.deblur,
+    "zhong": rivals.directional.deblur,
 }
 
 #: How the paper calls them.
@@ -30,8 +33,11 @@ TITLES = {
     "nrl": "+ nested residuals",
     "umsn-plain": "UMSN without L_c",
     "umsn": "UMSN",
+    "cho": "Cho et al. (SIGGRAPH 2009)",
     "krishnan": "Krishnan et al. (CVPR 2011)",
+    "shan": "Shan et al. (SIGGRAPH 2008)",
     "xu": "Xu et al. (CVPR 2013)",
+    "zhong": "Zhong et al. (CVPR 2013)",
 }
 
 

@@ -22,6 +22,30 @@ def psnr(a: Tensor, b: Tensor) -> Tensor:
     return decibels((a - b).square().mean((1, 2, 3)))
 
 
+def psnr_shifted(a: Tensor, b: Tensor, reach: int = 5) -> Tensor:
+    """The highest PSNR in dB of a, moved by whole pixels, against b: (B, C, H, W) x 2 -> (B,); never below `psnr`.
+
+    Moves go up to ``reach`` pixels both ways, each compared over the pixels where both images are. A blind method
+    cannot know where a scene was before the camera shook, and may return it shifted. Raises ValueError for a ``reach``
+    below 0 or not below H and W.
+    """
+    a, b = _checked(a, b)
+    height, width = a.shape[-2:]
+    if not 0 <= reach < min(height, width):
+        raise ValueError(f"reach {reach} for {height}x{width} pixels; expected 0 or more, and less than its sides")
+    moves = range(-reach, reach + 1)
+    errors = [_error_moved(a, b, row, column) for row in moves for column in moves]
+    return decibels(torch.stack(errors).amin(0))
+
+
+def _error_moved(a: Tensor, b: Tensor, row: int, column: int) -> Tensor:
+    """Mean squared error where a, moved down and to the right, overlaps b: (B,)."""
+    height, width = a.shape[-2:]
+    a = a[..., max(-row, 0) : height - max(row, 0), max(-column, 0) : width - max(column, 0)]
+    b = b[..., max(row, 0) : height - max(-row, 0), max(column, 0) : width - max(-column, 0)]
+    return (a - b).square().mean((1, 2, 3))
+
+
 def psnr_of_each(images: Sequence[Tensor], sharp: Tensor) -> list[float]:
     """PSNR in dB of images (3, H, W), clipped to [0, 1], against one sharp image (3, H, W)."""
     return [psnr(image.clamp(0, 1)[None], sharp[None]).item() for image in images]

@@ -63,7 +63,7 @@ def measure(
 ) -> dict[str, Any]:
     """What `umsn evaluate` asks for -> {"provenance", "summary", "rows"}, as JSON holds it.
 
-    method: one or several of blurred, krishnan, xu, bnet, maps, nrl, umsn, with commas
+    method: one or several of `methods.UNTRAINED` and bnet, maps, nrl, umsn, with commas
     faces: a folder of sharp faces, or a number of synthetic people, whom no training drew
     layout: of the folder; "pairs" are images that somebody else blurred (*_gt and *_blur), where sizes, kernels, noise,
         seed, centre and quantise say nothing

@@ -10,6 +10,8 @@ blurred, would show there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from scipy.fft import next_fast_len
@@ -20,10 +22,10 @@ BETAS = tuple(2 ** (step / 2) for step in range(17))  #: 1 .. 256
 WEIGHT = 1000.0  #: lambda, for noise of 0.01
 
 
-def deconvolve(blurred: Tensor, kernels: Tensor, *, weight: float = WEIGHT) -> Tensor:
+def deconvolve(blurred: Tensor, kernels: Tensor, *, weight: float | Tensor = WEIGHT) -> Tensor:
     """Blurred (B, 3, H, W) in [0, 1] and kernels (B, k, k), k odd, sum 1 -> sharp (B, 3, H, W), clipped to [0, 1].
 
-    Raises ValueError where they do not fit.
+    ``weight`` is lambda, or (B, 1, 1, 1) of them. Raises ValueError where they do not fit.
     """
     size, shape = kernels.shape[-1], blurred.shape[-2:]
     if kernels.dim() != 3 or len(kernels) != len(blurred) or size % 2 == 0 or size > min(shape):
@@ -76,6 +78,21 @@ def operators(kernels: Tensor, sides: tuple[int, int]) -> tuple[Tensor, list[Ten
     blur = torch.fft.rfft2(_centred(kernels, sides))[:, None]
     slopes = [torch.fft.rfft2(kernels.new_tensor(d), s=sides) for d in ([[1.0, -1.0]], [[1.0], [-1.0]])]
     return blur, slopes, sum(slope.abs().square() for slope in slopes)
+
+
+def penalty(slopes: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Weighted power of an image's derivatives, the spectra of d_j as from `operators`: a spectrum.
+
+    ``weights`` are those of order 0, of both first and of the three second derivatives.
+    """
+    across, down = (slope.abs().square() for slope in slopes)
+    return weights[0] + weights[1] * (across + down) + weights[2] * (across**2 + across * down + down**2)
+
+
+def beyond(wide: Tensor, size: int, shape: Sequence[int]) -> Tensor:
+    """Of what lies on the grid of `padded`, the image (.., H, W) = ``shape`` and size // 2 pixels beyond its border."""
+    reach, first = size // 2, size - 1 - size // 2
+    return wide[..., first : first + shape[0] + 2 * reach, first : first + shape[1] + 2 * reach]
 
 
 def _centred(kernels: Tensor, sides: tuple[int, int]) -> Tensor:

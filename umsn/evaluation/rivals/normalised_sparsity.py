@@ -73,9 +73,7 @@ def _sharpen(y: Tensor, scene: Tensor, kernel: Tensor) -> Tensor:
 
 def _fit(y: Tensor, scene: Tensor, kernel: Tensor) -> Tensor:
     """The k step: the weights W = psi / |k| are those of the present k."""
-    energy = scene.square().sum((1, 2, 3), keepdim=True).clamp_min(1e-12)
-    weights = KERNEL_WEIGHT * energy / kernel.shape[-1] ** 2 / kernel.clamp_min(1e-4)
-    return scales.fitted(y, scene, kernel, weights, steps=8)
+    return scales.fitted(y, scene, kernel, scales.sparse(scene, kernel, KERNEL_WEIGHT), steps=8)
 
 
 def _scene(coarser: Tensor | None, y: Tensor, size: int) -> Tensor:

@@ -81,10 +81,11 @@ def enlarged(kernel: Tensor, size: int) -> Tensor:
     return unit(F.interpolate(kernel, size=(size, size), mode="bilinear", align_corners=False))
 
 
-def fitted(y: Tensor, scene: Tensor, kernel: Tensor, weights: Tensor, *, steps: int) -> Tensor:
+def fitted(y: Tensor, scene: Tensor, kernel: Tensor, weights: Tensor | float, *, steps: int) -> Tensor:
     """A few conjugate gradients on (X'X + weights) k = X'y from the present k; negative values to zero, sum 1.
 
-    y (B, C, h, w), scene X (B, C, h + 2r, w + 2r), kernel (B, 1, 2r + 1, 2r + 1), weights as many or one a picture.
+    y (B, C, h, w), scene X (B, C, h + 2r, w + 2r), kernel (B, 1, 2r + 1, 2r + 1), weights as many, one a picture, or
+    one.
     """
     size, shape = kernel.shape[-1], (y.shape[-2], y.shape[-1])
     sides = spectra.grid(*shape, size)
@@ -97,6 +98,12 @@ def fitted(y: Tensor, scene: Tensor, kernel: Tensor, weights: Tensor, *, steps: 
         return back(spectra.photograph(x * spectra.spectrum(k, sides), sides, size, shape)) + weights * k
 
     return unit(_conjugate(normal, back(y), kernel, steps))
+
+
+def sparse(scene: Tensor, kernel: Tensor, weight: float) -> Tensor:
+    """For `fitted`: the weights that stand for ||k||_1 around the present k, (B, 1, k, k), in shares of x's energy."""
+    energy = scene.square().sum((1, 2, 3), keepdim=True).clamp_min(1e-12)
+    return weight * energy / kernel.shape[-1] ** 2 / kernel.clamp_min(1e-4)
 
 
 def _conjugate(normal: Callable[[Tensor], Tensor], right: Tensor, start: Tensor, steps: int) -> Tensor:

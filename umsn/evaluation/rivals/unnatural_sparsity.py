@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from umsn.evaluation.rivals import scales
-from umsn.evaluation.rivals.nonblind import deconvolve, operators, padded
+from umsn.evaluation.rivals.nonblind import beyond, deconvolve, operators, padded
 from umsn.evaluation.rivals.scales import LARGEST
 
 TURNS = 5  #: of x and k at a scale
@@ -53,7 +53,7 @@ def estimate_kernel(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
 
 def _drawing(y: Tensor, kernel: Tensor) -> Tensor:
     """The x step: picture (B, 1, h, w), kernel (B, 1, 2r + 1, 2r + 1) -> slopes of x (B, 2, h - 1 + 2r, w - 1 + 2r)."""
-    size, (height, width) = kernel.shape[-1], y.shape[-2:]
+    size = kernel.shape[-1]
     wide, inside = padded(y, size)
     sides = wide.shape[-2:]
     blur, slopes, power = operators(kernel[:, 0], sides)
@@ -66,9 +66,7 @@ def _drawing(y: Tensor, kernel: Tensor) -> Tensor:
             d = torch.fft.irfft2(transformed * slope, s=sides)
             right = right + price * slope.conj() * torch.fft.rfft2(torch.where(d.abs() >= epsilon, d, 0))
         transformed = right / (blur.abs().square() + price * power)
-    reach, first = size // 2, size - 1 - size // 2
-    x = torch.fft.irfft2(transformed, s=sides)
-    return scales.gradients(x[..., first : first + height + 2 * reach, first : first + width + 2 * reach])
+    return scales.gradients(beyond(torch.fft.irfft2(transformed, s=sides), size, y.shape[-2:]))
 
 
 def _fit(y: Tensor, scene: Tensor, kernel: Tensor) -> Tensor:
