@@ -91,7 +91,15 @@ def latent(y: Tensor, kernel: Tensor, weight: float, local: float) -> Tensor:
 def split(
     wide: Tensor, inside: Tensor, kernel: Tensor, weight: float, smooth: Tensor, gammas: Sequence[float] = GAMMAS
 ) -> Tensor:
-    """L on a periodic grid, from y (B, C, H, W), known where ``inside``; ``smooth`` is lambda_2 m of each pixel."""
+    """The L step by splitting: a scene (B, C, H, W) on a periodic grid.
+
+    wide: y on the grid, (B, C, H, W)
+    inside: where y is known, the same or (1, 1, H, W), bool
+    kernel: (B, 1, k, k)
+    weight: lambda_1, of the prior
+    smooth: lambda_2 m of each pixel
+    gammas: what the split costs, growing
+    """
     sides = wide.shape[-2:]
     blur, slopes, power = operators(kernel[:, 0], sides)
     orders = penalty(slopes, WEIGHTS)
