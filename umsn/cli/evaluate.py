@@ -13,7 +13,7 @@ def add_options(add: Add) -> None:
     add(
         "--method",
         default="umsn",
-        help="blurred, cho, krishnan, shan, xu, zhong, bnet, maps, nrl, umsn; several with commas (default: umsn)",
+        help="blurred, cho, krishnan, pan, shan, xu, zhong, bnet, maps, nrl, umsn; several with commas (default: umsn)",
     )
     add("--faces", default="20", metavar="FOLDER|N", help="a folder of sharp faces, or how many to draw (default: 20)")
     add_layout(add)

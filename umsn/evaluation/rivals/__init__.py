@@ -1,6 +1,13 @@
 """Other people's methods of Table III, written anew from their papers, one file each."""
 
-from umsn.evaluation.rivals import directional, fast_motion, high_quality, normalised_sparsity, unnatural_sparsity
+from umsn.evaluation.rivals import (
+    directional,
+    exemplar,
+    fast_motion,
+    high_quality,
+    normalised_sparsity,
+    unnatural_sparsity,
+)
 from umsn.evaluation.rivals.nonblind import deconvolve
 from umsn.evaluation.rivals.scales import LARGEST
 
@@ -8,6 +15,7 @@ __all__ = [
     "LARGEST",
     "deconvolve",
     "directional",
+    "exemplar",
     "fast_motion",
     "high_quality",
     "normalised_sparsity",
