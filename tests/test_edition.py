@@ -46,6 +46,20 @@ def test_what_a_notebook_imports_and_names_is_no_parameter():
     assert opened(names).recipe.name == "smoke"
 
 
+def test_a_notebook_can_be_opened_again_whatever_its_variables_are_called():
+    cells = [
+        "",
+        'recipe = "laptop"  # how much\nseed = 0',
+        '# Parameters\nrecipe = "smoke"',
+        "edition = opened(vars())",
+    ]
+    later = {"recipe": "smoke", "alt": "words", "test": [1, 2], "window": (1, 2)}
+    assert opened({"In": cells, **later}).recipe.name == "smoke"
+    assert opened({"In": [*cells, "alt = 'words'", "seed = 3"], **later}).seed == 3
+    with pytest.raises(InputError, match="parameter 'recipee'"):
+        opened({"In": [*cells[:2], "# Parameters\nrecipee = 'smoke'", cells[3]]})
+
+
 @pytest.mark.parametrize(
     ("names", "words"),
     [

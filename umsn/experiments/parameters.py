@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ast
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,7 @@ def checked(names: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(names: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters among a notebook's variables. Raises InputError for others and for wrong types."""
-    plain = (str, int, float, list, tuple, dict, type(None))
-    mine = {
-        name: value
-        for name, value in names.items()
-        if isinstance(value, plain) and not name.startswith("_") and not name.isupper() and name not in ("In", "Out")
-    }
+    mine = _told(names["In"]) if names.get("In") else _simple(names)
     if unknown := sorted(set(mine) - set(PARAMETERS)):
         raise InputError(f"parameter {unknown[0]!r}: expected one of {', '.join(PARAMETERS)}")
     for name, value in mine.items():
@@ -70,6 +66,41 @@ def _plain(names: Mapping[str, Any]) -> dict[str, Any]:
             expected = " or ".join("nothing" if kind is type(None) else kind.__name__ for kind in kinds)
             raise InputError(f"parameter {name} = {value!r}: expected {expected}")
     return mine
+
+
+def _simple(names: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables with plain values, but for constants and what a shell keeps."""
+    plain = (str, int, float, list, tuple, dict, type(None))
+    return {
+        name: value
+        for name, value in names.items()
+        if isinstance(value, plain) and not name.startswith("_") and not name.isupper() and name not in ("In", "Out")
+    }
+
+
+def _told(cells: Sequence[str]) -> dict[str, Any]:
+    """What a notebook's cells of parameters say, the later ones last: its own, and the one that papermill puts in.
+
+    These are the cells of nothing but plain assignments before the edition is opened; run again later, those that name a
+    parameter. So a chapter can be opened anew at any time, whatever its variables are called.
+    """
+    found, begun = {}, False
+    for cell in cells:
+        told = _assigned(cell)
+        if told is None:
+            begun |= "opened(vars())" in cell
+        elif not begun or set(told) & set(PARAMETERS):
+            found |= told
+    return found
+
+
+def _assigned(cell: str) -> dict[str, Any] | None:
+    """The names and values that a cell of plain assignments gives; None for any other."""
+    try:
+        lines = ast.parse(cell).body
+        return {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
+    except (SyntaxError, ValueError, AttributeError, TypeError, MemoryError, RecursionError):
+        return None
 
 
 def folder_of(given: Mapping[str, Any], name: str, layout: str) -> Folder | None:
