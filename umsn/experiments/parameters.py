@@ -81,7 +81,7 @@ def _simple(names: Mapping[str, Any]) -> dict[str, Any]:
 def _told(cells: Sequence[str]) -> dict[str, Any]:
     """What a notebook's cells of parameters say, the later ones last: its own, and the one that papermill puts in.
 
-    These are the cells of nothing but plain assignments before the edition is opened; run again later, those that name a
+    These are the cells of plain assignments alone before the edition is opened; run again later, those that name a
     parameter. So a chapter can be opened anew at any time, whatever its variables are called.
     """
     found, begun = {}, False
