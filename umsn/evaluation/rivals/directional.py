@@ -36,7 +36,7 @@ from umsn.evaluation.rivals import fast_motion, noise, scales
 from umsn.evaluation.rivals.nonblind import WEIGHT, deconvolve, operators, padded
 from umsn.evaluation.rivals.scales import LARGEST
 
-DIRECTIONS = 36  #: over half a turn (Sec. 4.2)
+DIRECTIONS = 36  #: over half a turn (the paper)
 SPREAD = 2.0  #: s.d. of f_t in pixels
 MARGIN = 4  #: how many pixels k_t reaches beyond k, each way: 2 s.d. of f_t
 TURNS, STEPS = 2, 5  #: of P and k at the finest scale; conjugate gradients in each

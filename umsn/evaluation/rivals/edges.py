@@ -1,4 +1,4 @@
-"""Strong edges guessed from a soft image (Cho & Lee 2009, Sec. 4): bilateral filter, shock filter, choice of slopes.
+"""Strong edges guessed from a soft image (Cho & Lee 2009): bilateral filter, shock filter, choice of slopes.
 
 Images are (B, 1, H, W), in [0, 1], slopes (B, 2, H, W), across and down, as from `scales.gradients`.
 """
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-DIRECTIONS = 4  #: bins of 45 degrees, opposite directions counted together (Sec. 4.1)
+DIRECTIONS = 4  #: bins of 45 degrees, opposite directions counted together (the paper)
 
 
 def bilateral(image: Tensor, *, reach: int = 2, near: float = 2.0, alike: float = 0.5) -> Tensor:

@@ -36,11 +36,11 @@ from umsn.evaluation.rivals.nonblind import beyond, operators, padded, penalty
 from umsn.evaluation.rivals.scales import LARGEST
 
 TURNS = 3  #: of L and k at a scale
-LINEAR, QUADRATIC, OFFSET, BEND = 2.7, 6.1e-4, 5.0, 1.853  #: k, a, b and l_t of phi, for grey levels (Sec. 3.2)
+LINEAR, QUADRATIC, OFFSET, BEND = 2.7, 6.1e-4, 5.0, 1.853  #: k, a, b and l_t of phi, for grey levels
 GLOBAL, LOCAL = 0.05, 15.0  #: lambda_1 and lambda_2 in a scale's first turn; the paper has 0.002 to 0.5 and 10 to 25
 GLOBAL_DECAY, LOCAL_DECAY = 1.2, 1.5  #: they are divided by these at each turn; the paper has 1.1 to 1.4, and 1.5
-GAMMAS = tuple(2.0**step for step in range(1, 12))  #: from 2, doubled (Sec. 4.1)
-FLAT = 5 / 255  #: y is smooth where its standard deviation is less (Sec. 3.2)
+GAMMAS = tuple(2.0**step for step in range(1, 12))  #: from 2, doubled (the paper)
+FLAT = 5 / 255  #: y is smooth where its standard deviation is less
 KERNEL_WEIGHT = 1.0  #: psi, times the number of the kernel's pixels, over the energy of L's derivatives
 FAINT = 0.01  #: at the end of a scale kernel values below this share of the largest are dropped
 FINAL = 0.005  #: lambda_1 of the last L step, in colour, for noise of 0.01
