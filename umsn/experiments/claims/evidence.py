@@ -38,9 +38,16 @@ def gain(
     measure: the column of the rows
     paper: the same in the paper's numbers, one a data set
     """
-    gains = evaluation.gains(some[some["method"].isin(["umsn", over])], over=over)
+    gains = evaluation.gains(shared(some, "umsn", over), over=over)
     (found,) = evaluation.summarise(gains, measures=[measure], resample="auto").to_dict("records")
     return stated(found, name, unit, paper)
+
+
+def shared(some: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
+    """The rows of two methods on the images that both were measured on."""
+    image = ["face", "size", "kernel"]
+    images = some.loc[some["method"] == one, image].merge(some.loc[some["method"] == other, image])
+    return some[some["method"].isin([one, other])].merge(images)
 
 
 def stated(row: Mapping[str, Any], name: str, unit: Unit = "dB", paper: Sequence[float] = ()) -> Effect:

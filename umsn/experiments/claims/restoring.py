@@ -14,6 +14,8 @@ from umsn.records import measured, reported
 
 #: UMSN and other people's methods on the same images, every kernel's mass in the middle, where these methods put it.
 CENTRED = ("evaluate-rivals-centred-real", "evaluate-centred-real")
+#: Rivals on a part of the same images.
+MORE = ("evaluate-four-rivals-centred-real",)
 
 #: Shen et al. are the rival of Table I, Song et al. that of PubFig; neither runs here.
 SHEN, SONG = "shen", "song"
@@ -35,14 +37,15 @@ def rivals(folder: Path) -> Finding:
     """Table III: PSNR and SSIM of UMSN against those of the paper's rivals that run here, and what these gain."""
     if not evidence.there(folder, *CENTRED):
         return NOT_YET
-    some = evidence.rows(folder, CENTRED)
+    names = [*CENTRED, *(name for name in MORE if evidence.there(folder, name))]
+    some = evidence.rows(folder, names)
     theirs = [name for name in reported("table3")["method"].unique() if name != TITLES["umsn"]]
     others = [name for name in some["method"].unique() if TITLES.get(name) in theirs]
     effects = [effect for name in others for effect in _over(some, name)]
     own = {TITLES[name]: _mean_gain(some, name) for name in others}
     rests = evidence.about(measured(CENTRED[0], folder)["provenance"], rivals=own, **evidence.training(folder))
     less = [Less("rivals", (len(others), len(theirs)))] if len(others) < len(theirs) else []
-    return judge(effects, CENTRED, less=less, rests=rests)
+    return judge(effects, names, less=less, rests=rests)
 
 
 def classes(folder: Path) -> Finding:
@@ -94,5 +97,5 @@ def _over(some: pd.DataFrame, rival: str, table: str = "table3", title: str = ""
 
 def _mean_gain(some: pd.DataFrame, method: str) -> float:
     """PSNR of a method less that of the blurred images, in dB: means over the same images."""
-    mean = some.groupby("method")["psnr"].mean()
+    mean = evidence.shared(some, "blurred", method).groupby("method")["psnr"].mean()
     return float(mean[method] - mean["blurred"])
