@@ -103,7 +103,8 @@ def test_every_link_inside_the_book_leads_somewhere(html):
 
 def test_records_are_filtered_and_found(browser, site):
     """Words leave the rows that hold them; a link to another row brings all back; without scripts all stand."""
-    page = browser.new_page(viewport=PHONE)
+    page, thrown = browser.new_page(viewport=PHONE), []
+    page.on("pageerror", thrown.append)
     page.goto(f"{site}book/executed/14_record.html", wait_until="networkidle")
     rows, seen = page.locator("table.records tbody tr"), page.locator("table.records tbody tr:visible")
     total = rows.count()
@@ -114,6 +115,9 @@ def test_records_are_filtered_and_found(browser, site):
     page.evaluate("location.hash = 'speed'")
     page.locator("#speed").wait_for(state="visible")
     assert seen.count() == total
+    page.evaluate("location.hash = '%'")  # which codes nothing
+    page.wait_for_timeout(100)
+    assert not thrown
     page.close()
     plain = browser.new_context(java_script_enabled=False)
     page = plain.new_page()

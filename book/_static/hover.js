@@ -34,10 +34,18 @@ function copy(element, base) {
   return content;
 }
 
+function named(hash) {
+  try {
+    return decodeURIComponent(hash.slice(1));
+  } catch {
+    return hash.slice(1); // a percent sign that codes nothing
+  }
+}
+
 async function found(link) {
   const url = new URL(link.href);
   const there = url.origin === location.origin && (await page(url));
-  const target = there && there.getElementById(decodeURIComponent(url.hash.slice(1)))?.closest(SHOWN);
+  const target = there && there.getElementById(named(url.hash))?.closest(SHOWN);
   if (!target || target.contains(link)) return [];
   if (target.matches("div.math") && there !== document && !window.MathJax?.typesetPromise) return [];
   const rest = target.matches("dt") ? [target.nextElementSibling] : [];

@@ -19,7 +19,7 @@ function filterable(table) {
   };
   input.addEventListener("input", show);
   addEventListener("hashchange", () => {
-    const target = rows.find((row) => row.id === decodeURIComponent(location.hash.slice(1)));
+    const target = rows.find((row) => row.matches(":target"));
     if (!target?.hidden) return;
     input.value = "";
     show();
