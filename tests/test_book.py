@@ -104,7 +104,7 @@ def test_every_link_inside_the_book_leads_somewhere(html):
 def test_records_are_filtered_and_found(browser, site):
     """Words leave the rows that hold them; a link to another row brings all back; without scripts all stand."""
     page, thrown = browser.new_page(viewport=PHONE), []
-    page.on("pageerror", thrown.append)
+    page.on("pageerror", lambda error: thrown.append(str(error)))
     page.goto(f"{site}book/executed/14_record.html", wait_until="networkidle")
     rows, seen = page.locator("table.records tbody tr"), page.locator("table.records tbody tr:visible")
     total = rows.count()

@@ -140,9 +140,9 @@ def evaluate_masks(
     faces: sharp, with labels
     protocol, batch, device, progress: as for `evaluate`
 
-    Columns: method (the
-    parser), face, identity, size, kernel (both 0 for clean), sigma, input ("clean" | "blurry"), class, f_score, and the
-    pixel counts overlap, predicted, true that `pooled_f_scores` adds up. Raises InputError for faces without labels.
+    Columns: method (the parser), face, identity, size, kernel (both 0 for clean), sigma, input ("clean" | "blurry"),
+    class, f_score, and the pixel counts overlap, predicted, true that `pooled_f_scores` adds up. Raises InputError for
+    faces without labels.
     """
     if faces.labels is None:
         raise InputError("faces without labels: F-scores compare masks with a label map")
