@@ -37,7 +37,7 @@ def add_options(add: Add) -> None:
     add("--precision", default="auto", help="float32, bfloat16, or auto (default): bfloat16 on a GPU that has it")
     add("--compile", action="store_true", help="have torch compile the networks' blocks: a slow start, then faster")
     add("--minutes", type=decimal(0, 1e6), metavar="M", help="stop after so long, whatever the recipe says")
-    add_seed(add, "of everything drawn")
+    add_seed(add, "of everything random")
     add("--device", default="auto", help="cpu, cuda, or auto (default)")
 
 

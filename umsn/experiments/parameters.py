@@ -15,7 +15,7 @@ from umsn.recipes import recipe as recipe_called
 #: What a notebook may declare, with the embedded default: name -> (default, type).
 PARAMETERS: Mapping[str, tuple[Any, tuple[type, ...]]] = {
     "recipe": ("laptop", (str,)),  #: how much is computed, of `umsn.recipes.RECIPES`
-    "seed": (0, (int,)),  #: of everything drawn
+    "seed": (0, (int,)),  #: of everything random
     "device": ("auto", (str,)),  #: cpu, cuda, cuda:N or auto
     "faces": ("", (str,)),  #: a folder to train on; without one, synthetic faces
     "layout": ("labelmap", (str,)),  #: how that folder is laid out (`umsn.data.datasets`)
