@@ -18,6 +18,7 @@ from umsn import cli
 from umsn.cli import options
 from umsn.data import blur, datasets
 from umsn.evaluation import metrics
+from umsn.evaluation.methods import UNTRAINED
 from umsn.files import InputError
 from umsn.networks import weights
 
@@ -119,6 +120,17 @@ def test_box_and_whole_say_where_to_work(tmp_path, monkeypatch, capsys):
     assert ": 10,20,40,40; " in lines(capsys)[0][0]
     assert cli.main(["deblur", str(photo), "--box", "10,20"]) == 2
     assert "ROW,COLUMN,HEIGHT,WIDTH" in lines(capsys)[1][0]
+
+
+def test_a_rival_deblurs_in_place_of_the_networks(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(UNTRAINED, "xu", lambda blurred: 1 - blurred)
+    photo = tmp_path / "a.png"
+    Image.fromarray(FACE).save(photo)
+    assert cli.main(["deblur", str(photo), "-o", str(tmp_path / "xu"), "--whole", "--method", "xu"]) == 0
+    assert (np.asarray(Image.open(tmp_path / "xu/a.png")) != FACE).mean() > 0.9
+    for wrong in (["--method", "nobody"], ["--method", "xu", "--fast"], ["--method", "blurred"]):
+        assert cli.main(["deblur", str(photo), "-o", str(tmp_path / "none"), *wrong]) == 2
+        assert len(lines(capsys)[1]) == 1 and not (tmp_path / "none").exists()
 
 
 def test_two_photographs_of_one_name_and_the_photographs_themselves_are_kept(tmp_path, untouched):

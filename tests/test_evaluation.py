@@ -19,6 +19,7 @@ from umsn import evaluation
 from umsn.data import datasets
 from umsn.data.blur import protocol_kernels
 from umsn.evaluation import Protocol, blurred_batches, metrics
+from umsn.evaluation.methods import UNTRAINED
 from umsn.experiments.evaluate import from_record, measure, parse_sizes, to_record
 from umsn.experiments.verify import verify
 from umsn.faces import CLASSES, FaceSet, K, Window, masks_of
@@ -47,8 +48,17 @@ def same(blurred):
     return blurred
 
 
+def save_networks(path, method):
+    """Small untrained networks of a method as a file of weights."""
+    torch.manual_seed(0)
+    snet, network = SNet(widths=(4, 4, 4, 4)), build(method, width=8)
+    tensors = {f"snet.{n}": t for n, t in snet.state_dict().items()}
+    tensors |= {f"network.{n}": t for n, t in network.state_dict().items()}
+    weights.save(path, tensors, {"method": method, "width": 8, "expansion": 1, "parsing_widths": [4, 4, 4, 4]})
+
+
 def small(faces, methods=None, **options):
-    told = {"batch": 5} | {name: options.pop(name) for name in ("batch", "progress") if name in options}
+    told = {"batch": 5} | {name: options.pop(name) for name in ("batch", "progress", "shifted") if name in options}
     protocol = Protocol(**{"kernels": KERNELS, "window": WINDOW, **options})
     return evaluation.evaluate(methods or {"blurred": same}, faces, protocol, **told)
 
@@ -65,6 +75,32 @@ def test_rows_are_complete_and_tidy(faces):
     assert calls == [(5, 12), (10, 12), (12, 12)]
     assert rows.attrs["protocol"]["data"] == datasets.data_hash(faces)
     assert set(rows.attrs["seconds_per_image"]) == {"half", "blurred"}
+
+
+def test_the_best_shift_is_measured_where_asked_for(faces):
+    dot = [(1, 1, torch.ones(1, 1))]
+    asked = {"methods": {"moved": lambda x: x.roll(2, -1)}, "kernels": dot, "sigma": 0}
+    moved, plain = small(faces, shifted=True, **asked), small(faces, **asked)
+    assert (moved["psnr_shifted"] > 60).all() and (moved["psnr"] < 40).all()
+    pd.testing.assert_frame_equal(moved.drop(columns="psnr_shifted"), plain)
+    assert "psnr_shifted" in evaluation.measured_columns(moved)
+
+
+def test_all_methods_are_those_that_can_run(tmp_path):
+    assert evaluation.named("all") == [*UNTRAINED, "umsn"]
+    (tmp_path / "nrl.safetensors").touch()
+    assert evaluation.named("all", tmp_path) == [*UNTRAINED, "nrl"]
+    with pytest.raises(InputError, match="one of weights"):
+        evaluation.named("all", tmp_path / "nrl.safetensors")
+
+
+def test_a_folder_of_weights_has_a_file_for_each_method(tmp_path):
+    save_networks(tmp_path / "nrl.safetensors", "nrl")
+    save_networks(tmp_path / "umsn.safetensors", "umsn")
+    found = evaluation.networks_of(["umsn", "blurred", "nrl"], tmp_path)
+    assert {name: one.facts["method"] for name, one in found.items()} == {"umsn": "umsn", "nrl": "nrl"}
+    with pytest.raises(InputError, match="bnet"):
+        evaluation.networks_of(["bnet"], tmp_path)
 
 
 def test_blurred_rows_are_scipys(faces):
@@ -243,12 +279,7 @@ def test_run_writes_a_record_that_reads_back(faces, tmp_path):
 
 
 def test_run_measures_trained_networks(faces, tmp_path):
-    torch.manual_seed(0)
-    snet, network = SNet(widths=(4, 4, 4, 4)), build("umsn", width=8)
-    tensors = {f"snet.{n}": t for n, t in snet.state_dict().items()}
-    tensors |= {f"network.{n}": t for n, t in network.state_dict().items()}
-    facts = {"method": "umsn", "width": 8, "expansion": 1, "parsing_widths": [4, 4, 4, 4]}
-    weights.save(tmp_path / "tiny.safetensors", tensors, facts)
+    save_networks(tmp_path / "tiny.safetensors", "umsn")
     datasets.save(faces, tmp_path / "faces")
     paths = {"faces": str(tmp_path / "faces"), "weights": str(tmp_path / "tiny.safetensors")}
     record = measure(method="blurred,umsn", sizes="13", kernels=1, noise=0.01, **paths)

@@ -29,7 +29,8 @@ def add_options(add: Add) -> None:
         help="folder for the results, as PNG (default: deblurred)",
     )
     add("--box", metavar="R,C,H,W", help="the face: first row, first column, height, width; eyes a third from the top")
-    add("--whole", action="store_true", help="take the whole picture for the face, instead of searching one")
+    add("--whole", action="store_true", help="take the whole image for the face, instead of searching one")
+    add("--method", help="cho, krishnan, pan, shan, xu or zhong, which need no training, in place of the networks")
     add_weights(add)
     add(
         "--batch",
@@ -51,14 +52,12 @@ def run(options: argparse.Namespace) -> int:
         box = Window.parse(options.box, what="box", inside=False, least=1)
     from tqdm import tqdm
 
-    from umsn.networks.weights import pipeline, shipped
     from umsn.photos.restore import photos_in, restore_all
     from umsn.processes import device_called
 
     photos, device = photos_in(options.photo), device_called(options.device)
     check_folder(options.out)
-    networks = pipeline(options.weights, device) if options.weights else shipped(device=device)
-    deblur = _restorer(networks, device, options.fast)
+    deblur = _untrained(options) if options.method else _restorer(_networks(options, device), device, options.fast)
     reports = restore_all(photos, options.out, deblur, box=box, whole=options.whole, batch=options.batch)
     code, silent = 0, len(photos) < 4 or not sys.stderr.isatty()
     for report in tqdm(reports, total=len(photos), unit="photo", disable=silent, leave=False):
@@ -73,15 +72,34 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
+def _networks(options: argparse.Namespace, device: str) -> Pipeline:
+    from umsn.networks.weights import pipeline, shipped
+
+    return pipeline(options.weights, device) if options.weights else shipped(device=device)
+
+
+def _untrained(options: argparse.Namespace) -> Callable[[Tensor], Tensor]:
+    """A rival that needs no training, by its name."""
+    from umsn.evaluation.methods import UNTRAINED
+    from umsn.files import InputError
+
+    names = [name for name in UNTRAINED if name != "blurred"]
+    if options.method not in names:
+        raise InputError(f"method {options.method!r}: expected one of {', '.join(names)}")
+    if options.weights or options.fast:
+        raise InputError(f"method {options.method}: has no networks; --weights and --fast are for trained ones")
+    return UNTRAINED[options.method]
+
+
 def _where(report: Report, whole: bool) -> str:
     """What part of the photograph was worked on, in words."""
     if report.frames:
         return ", ".join(f"{f.row},{f.column},{f.height},{f.width}" for f in report.frames)
-    return "the whole picture" if whole else "the whole picture, since no face was found (--box says where one is)"
+    return "the whole image" if whole else "the whole image, since no face was found (--box says where one is)"
 
 
 def _restorer(networks: Pipeline, device: str, fast: bool) -> Callable[[Tensor], Tensor]:
-    """What restores pictures, on the device or by ONNX Runtime; both take and give them on the CPU."""
+    """What restores images, on the device or by ONNX Runtime; both take and give them on the CPU."""
     if fast:
         from umsn.networks.onnx_export import Fast
 

@@ -13,11 +13,12 @@ def add_options(add: Add) -> None:
     add(
         "--method",
         default="umsn",
-        help="blurred, cho, krishnan, pan, shan, xu, zhong, bnet, maps, nrl, umsn; several with commas (default: umsn)",
+        help="blurred, cho, krishnan, pan, shan, xu, zhong, bnet, maps, nrl, umsn; several with commas, or all that "
+        "can run (default: umsn)",
     )
-    add("--faces", default="20", metavar="FOLDER|N", help="a folder of sharp faces, or how many to draw (default: 20)")
+    add("--faces", default="20", metavar="FOLDER|N", help="a folder of sharp faces, or a number of synthetic ones (20)")
     add_layout(add)
-    add("--window", metavar="R,C,H,W", help="part of each picture that is measured: row, column, height, width")
+    add("--window", metavar="R,C,H,W", help="part of each image that is measured: row, column, height, width")
     add("--sizes", default="13:27:2", help="kernel sizes, FIRST:LAST:STEP or A,B,C (default: 13:27:2)")
     add("--kernels", type=number(1, 1000), default=10, metavar="N", help="kernels of each size (default: 10)")
     add("--centre", default="box", help="where a kernel has its middle: its path's box, or its mass (default: box)")
@@ -28,8 +29,9 @@ def add_options(add: Add) -> None:
         metavar="SIGMA",
         help="standard deviation, of [0, 1] (default: 0.01)",
     )
-    add_seed(add, "of kernels, noise and drawn faces")
-    add_weights(add)
+    add("--shifted", action="store_true", help="also PSNR under the best shift within 5 pixels")
+    add_seed(add, "of kernels, noise and synthetic faces")
+    add_weights(add, folder=True)
     add_fast(add)
     add("--device", default="auto", help="cpu, cuda, or auto (default)")
     add("--json", type=place, metavar="FILE", help="write all rows, their means and where they come from")
@@ -57,6 +59,7 @@ def run(options: argparse.Namespace) -> None:
             seed=options.seed,
             centre=options.centre,
             limit=options.limit,
+            shifted=options.shifted,
             weights=options.weights,
             fast=options.fast,
             device=device,
@@ -65,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
     if not first:
         return
     for row in record["summary"]["by_method"]:
-        if row["measure"] in ("psnr", "ssim", "ssim_volumetric"):
+        if row["measure"] in ("psnr", "psnr_shifted", "ssim", "ssim_volumetric"):
             mean, low, high = (f"{row[name]:.3f}" if row[name] is not None else "-" for name in ("mean", "low", "high"))
             print(f"{row['method']:10}{row['measure']:18}{mean:>10}   {low} .. {high}")
     if options.json:

@@ -86,12 +86,12 @@ def add_fast(add: Add) -> None:
     add("--fast", action="store_true", help="by ONNX Runtime on the CPU, in about half the time (prepared once)")
 
 
-def add_weights(add: Add) -> None:
+def add_weights(add: Add, *, folder: bool = False) -> None:
     add(
         "--weights",
         type=place,
-        metavar="FILE",
-        help="networks trained with umsn train (default: those of the package)",
+        metavar="FILE|FOLDER" if folder else "FILE",
+        help=f"networks trained with umsn train{', or a folder of them' * folder} (default: those of the package)",
     )
 
 

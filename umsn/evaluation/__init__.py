@@ -9,7 +9,7 @@ from umsn.evaluation.intervals import (
     signed_in_words,
     summarise,
 )
-from umsn.evaluation.methods import TITLES, Method, methods_of, named_method, networks_of
+from umsn.evaluation.methods import TITLES, Method, methods_of, named, named_method, networks_of
 from umsn.evaluation.protocol import BlurredBatch, Protocol, blurred_batches, published_batches
 from umsn.evaluation.rows import Progress, evaluate, evaluate_calibration, evaluate_masks, evaluate_pairs, measure
 
@@ -29,6 +29,7 @@ __all__ = [
     "measure",
     "measured_columns",
     "methods_of",
+    "named",
     "named_method",
     "networks_of",
     "pooled_f_scores",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from umsn.evaluation import rivals
 from umsn.files import InputError
 from umsn.networks.deblurring import VARIANTS
 from umsn.networks.onnx_export import Fast
-from umsn.networks.weights import Pipeline, pipeline, shipped
+from umsn.networks.weights import Pipeline, pipeline, shipped, shipped_names
 
 Method = Callable[[Tensor], Tensor]  #: blurred (B, 3, H, W) in [0, 1] -> restored, likewise
 
@@ -25,6 +26,9 @@ UNTRAINED: Mapping[str, Method] = {
     "xu": rivals.unnatural_sparsity.deblur,
     "zhong": rivals.directional.deblur,
 }
+
+#: Methods that need weights: the rows of Table VI.
+TRAINED: tuple[str, ...] = VARIANTS
 
 #: How the paper calls them.
 TITLES = {
@@ -43,18 +47,42 @@ TITLES = {
 }
 
 
+#: What stands for every method that can run.
+ALL = "all"
+
+
+def named(methods: str, weights: str | os.PathLike[str] | None = None) -> list[str]:
+    """Names of methods from "NAME,NAME" or "all": those without training, and those that there are weights for.
+
+    Raises InputError where "all" meets weights that are no folder.
+    """
+    if methods != ALL:
+        return methods.split(",")
+    if weights is not None and not Path(weights).is_dir():
+        raise InputError(f"{weights}: no such folder; for method {ALL} one of weights, a file each, was expected")
+    there = shipped_names() if weights is None else [path.stem for path in Path(weights).glob("*.safetensors")]
+    return [*UNTRAINED, *(name for name in TRAINED if name in there)]
+
+
 def networks_of(
     names: Sequence[str], weights: str | os.PathLike[str] | None = None, device: str = "cpu"
 ) -> dict[str, Pipeline]:
-    """The trained networks that the named methods need: the package's or, with ``weights``, those in that file.
+    """The trained networks that the named methods need.
 
-    Raises InputError for a name that no method has, and for weights that cannot be read.
+    They are the package's or, with ``weights``, those of that file or, where it is a folder, of NAME.safetensors in it,
+    as `umsn train` leaves them. Raises InputError for a name that no method has, and for weights that cannot be read.
     """
-    known = (*UNTRAINED, *VARIANTS)
+    known = (*UNTRAINED, *TRAINED)
     if unknown := [name for name in names if name not in known]:
-        raise InputError(f"method {unknown[0]!r}: expected one of {', '.join(known)}")
+        raise InputError(f"method {unknown[0]!r}: expected one of {', '.join(known)}, or {ALL} alone")
     trained = [name for name in names if name not in UNTRAINED]
-    return {name: shipped(name, device) if weights is None else pipeline(weights, device) for name in trained}
+    if weights is None:
+        return {name: shipped(name, device) for name in trained}
+    return {name: pipeline(_of(name, weights), device) for name in trained}
+
+
+def _of(name: str, weights: str | os.PathLike[str]) -> Path:
+    return Path(weights, f"{name}.safetensors") if Path(weights).is_dir() else Path(weights)
 
 
 def methods_of(names: Sequence[str], networks: Mapping[str, Pipeline], *, fast: bool = False) -> dict[str, Method]:

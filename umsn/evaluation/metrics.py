@@ -77,7 +77,7 @@ def class_psnr(a: Tensor, b: Tensor, masks: Tensor, *, within: bool = False) -> 
     """PSNR of each semantic class in dB (Table I): pictures (B, C, H, W) and masks (B, K, H, W) -> (B, K).
 
     The pictures compared are m_i * a and m_i * b over *all* their pixels, so that the class mean squared errors sum to
-    the whole picture's and every class scores above it, as in Table I. ``within=True`` averages over the class's own
+    the whole image's and every class scores above it, as in Table I. ``within=True`` averages over the class's own
     pixels instead. nan where a class has no pixel.
     """
     a, b = _checked(a, b, masks)
@@ -91,7 +91,7 @@ def class_ssim(a: Tensor, b: Tensor, masks: Tensor, *, within: bool = False, vol
     """SSIM of each semantic class (Table I): pictures (B, C, H, W) and masks (B, K, H, W) -> (B, K).
 
     The pictures compared are m_i * a and m_i * b, averaged over all windows as in `ssim` (or `ssim_volumetric`).
-    ``within=True`` instead averages the whole pictures' similarity over the windows centred on the class, so that
+    ``within=True`` instead averages the whole images' similarity over the windows centred on the class, so that
     the class values, weighted by area, sum to the whole's. nan where a class has no such pixel.
     """
     a, b = _checked(a, b, masks, least=0 if volumetric else 2 * RADIUS + 1)

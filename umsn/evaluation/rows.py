@@ -33,6 +33,7 @@ def evaluate(
     batch: int = 4,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
+    shifted: bool = False,
 ) -> pd.DataFrame:
     """Measure every method on every face and kernel (Tables I, III, VI): one row an image and method.
 
@@ -42,13 +43,15 @@ def evaluate(
     batch: images that a method sees at once
     device: where they are blurred, restored and measured
     progress: is told images done and images in all
+    shifted: whether the PSNR under the best shift is measured as well (`metrics.psnr_shifted`)
 
-    Columns: method, face, identity (-1 unknown), size, kernel (1..), sigma; psnr, ssim, ssim_volumetric; where there
-    are labels also psnr_CLASS, ssim_CLASS (nan where the class is absent). ``attrs`` hold the protocol and each
-    method's seconds an image. Raises ValueError when a method returns another shape or numbers that are not finite.
+    Columns: method, face, identity (-1 unknown), size, kernel (1..), sigma; psnr, ssim, ssim_volumetric; where asked
+    for, psnr_shifted; where there are labels also psnr_CLASS, ssim_CLASS (nan where the class is absent). ``attrs``
+    hold the protocol and each method's seconds an image. Raises ValueError when a method returns another shape or
+    numbers that are not finite.
     """
     batches = blurred_batches(faces, protocol, batch=batch, device=device, share=_share())
-    rows = _rows(methods, faces, batches, protocol.sigma, len(faces) * len(protocol.drawn()), progress)
+    rows = _rows(methods, faces, batches, protocol.sigma, len(faces) * len(protocol.drawn()), progress, shifted)
     rows.attrs["protocol"] = {"faces": len(faces), "data": data_hash(faces), **protocol.facts()}
     return rows
 
@@ -61,15 +64,16 @@ def evaluate_pairs(
     batch: int = 4,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
+    shifted: bool = False,
 ) -> pd.DataFrame:
     """Measure every method on images that somebody else blurred; rows as of `evaluate`, sigma nan: unknown.
 
-    methods, batch, device, progress: as for `evaluate`
+    methods, batch, device, progress, shifted: as for `evaluate`
     pairs: blurred images, and the sharp faces that they were made of
     window: the part of each image that is measured; by default all of it
     """
     batches = published_batches(pairs, window=window, batch=batch, device=device, share=_share())
-    rows = _rows(methods, pairs.faces, batches, math.nan, len(pairs.pairs), progress)
+    rows = _rows(methods, pairs.faces, batches, math.nan, len(pairs.pairs), progress, shifted)
     rows.attrs["protocol"] = {
         "faces": len(pairs.faces),
         "data": data_hash(pairs.faces),
@@ -86,6 +90,7 @@ def _rows(
     sigma: float,
     total: int,
     progress: Progress | None,
+    shifted: bool,
 ) -> pd.DataFrame:
     columns: dict[str, list] = {}
     seconds, done = dict.fromkeys(methods, 0.0), 0
@@ -99,7 +104,7 @@ def _rows(
                 _check(name, restored, some.blurred)
                 keys = {"place": some.places, "method": [name] * count, **_keys(faces, some)}
                 keys |= {"sigma": [float(sigma)] * count}
-                for column, values in {**keys, **measure(restored.clamp(0, 1), some.sharp, some.masks)}.items():
+                for column, values in {**keys, **_measured(restored, some, shifted)}.items():
                     columns.setdefault(column, []).extend(values)
             done += count
             if progress is not None:
@@ -109,6 +114,12 @@ def _rows(
     rows = rows.sort_values("method", kind="stable", key=lambda c: c.map(list(methods).index), ignore_index=True)
     rows.attrs["seconds_per_image"] = {name: sum(time[name] for time in times) / total for name in methods}
     return rows.drop(columns="place")
+
+
+def _measured(restored: Tensor, some: BlurredBatch, shifted: bool) -> dict[str, list[float]]:
+    restored = restored.clamp(0, 1)
+    best = {"psnr_shifted": metrics.psnr_shifted(restored, some.sharp).tolist()} if shifted else {}
+    return measure(restored, some.sharp, some.masks) | best
 
 
 def _share() -> tuple[int, int]:

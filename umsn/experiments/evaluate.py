@@ -13,7 +13,7 @@ from umsn import schema
 from umsn.data import blur
 from umsn.data.chosen import Folder, chosen, faces_to_test
 from umsn.data.datasets import LAYOUTS, load_pairs
-from umsn.evaluation import Progress, Protocol, evaluate, evaluate_pairs, methods_of, networks_of, summarise
+from umsn.evaluation import Progress, Protocol, evaluate, evaluate_pairs, methods_of, named, networks_of, summarise
 from umsn.faces import Window
 from umsn.files import InputError
 from umsn.networks.weights import Pipeline
@@ -37,6 +37,7 @@ ASKED = {
     "limit": schema.maybe(schema.whole(1, 10**9)),
     "fast": schema.flag,
     "quantise": schema.flag,
+    "shifted": schema.flag,
     "batch": schema.whole(1, 1024),
 }
 
@@ -57,13 +58,14 @@ def measure(
     networks: Mapping[str, Pipeline] | None = None,
     fast: bool = False,
     quantise: bool = False,
+    shifted: bool = False,
     batch: int = 4,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """What `umsn evaluate` asks for -> {"provenance", "summary", "rows"}, as JSON holds it.
 
-    method: one or several of `methods.UNTRAINED` and bnet, maps, nrl, umsn, with commas
+    method: one or several of `methods.UNTRAINED` and `methods.TRAINED`, with commas, or "all" that there is
     faces: a folder of sharp faces, or a number of synthetic people, whom no training drew
     layout: of the folder; "pairs" are images that somebody else blurred (*_gt and *_blur), where sizes, kernels, noise,
         seed, centre and quantise say nothing
@@ -75,10 +77,11 @@ def measure(
     seed: of kernels and noise, and of synthetic people
     centre: what of a kernel lies in its middle: its path's "box", or its "mass"
     limit: how many faces of a folder, the first ones; by default all
-    weights: a file exported by umsn; by default the package's networks
+    weights: a file exported by umsn, or a folder of them by their methods; by default the package's networks
     networks: in their place, by the names of their methods
     fast: whether ONNX Runtime computes the trained networks, on the CPU
     quantise: whether blurred images are rounded to the 256 levels of a file
+    shifted: whether PSNR is measured under the best shift as well
     batch: images that a method sees at once
     device: "cpu" or "cuda"
     progress: is told images done and images in all
@@ -86,7 +89,7 @@ def measure(
     Raises InputError.
     """
     asked = {
-        "method": method,
+        "method": ",".join(named(method, weights)) if isinstance(method, str) else method,
         "faces": Path(faces).name,
         "layout": layout,
         "window": window,
@@ -98,13 +101,14 @@ def measure(
         "limit": limit,
         "fast": fast,
         "quantise": quantise,
+        "shifted": shifted,
         "batch": batch,
     }
     schema.fields(ASKED)(asked, "")
     window = Window.parse(window if isinstance(window, str) else ",".join(map(str, window))) if window else None
     sizes = parse_sizes(sizes if isinstance(sizes, str) else ",".join(map(str, sizes)))
     what = chosen(faces, layout=layout, limit=limit)
-    names = method.split(",")
+    names = named(method, weights)
     networks = networks_of(names, weights, device) if networks is None else networks
     methods = methods_of(names, networks, fast=fast)
     options = {"batch": batch, "device": device, "progress": progress}

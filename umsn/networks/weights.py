@@ -163,3 +163,9 @@ def shipped(method: str = "umsn", device: str = "cpu") -> Pipeline:
         raise InputError(f"method {method!r}: no weights of that name come with the package")
     with as_file(resource) as path:
         return pipeline(path, device)
+
+
+def shipped_names() -> list[str]:
+    """The methods whose trained networks come with the package."""
+    there = [resource.name for resource in (files("umsn") / "pretrained").iterdir()]
+    return sorted(name.removesuffix(".safetensors") for name in there if name.removesuffix(".safetensors") in VARIANTS)

@@ -25,9 +25,9 @@ def square(box: Window) -> Window:
 
 
 def small_copies(photo: Tensor | Raster, frames: Iterable[Window]) -> list[Tensor]:
-    """What the networks are to see of (3, H, W): each square frame at `SIDE`; without any, the whole picture.
+    """What the networks are to see of (3, H, W): each square frame at `SIDE`; without any, the whole image.
 
-    (3, 128, 128) each; the whole picture has its shorter side at `SIDE`. Where a frame reaches over the photograph's
+    (3, 128, 128) each; the whole image has its shorter side at `SIDE`. Where a frame reaches over the photograph's
     edge, the photograph goes on mirrored.
     """
     frames = list(frames)

@@ -40,7 +40,7 @@ class Report(NamedTuple):
 
     photo: Path
     result: Path | None  #: the file written; None where it failed
-    frames: list[Window]  #: the squares worked on; empty where it was the whole picture
+    frames: list[Window]  #: the squares worked on; empty where it was the whole image
     seconds: float  #: reading, searching, deblurring and writing
     error: InputError | None = None
     dropped: tuple[str, ...] = ()  #: what the result does not keep, in words
@@ -156,7 +156,7 @@ def restore_all(
     folder: for the results, one PNG a photograph
     deblur: blurred (B, 3, H, W) RGB in [0, 1] -> restored, the same
     box: the face in every photograph; None searches it
-    whole: take the whole picture for the face
+    whole: take the whole image for the face
     batch: photographs are read until they hold so many faces, or `HELD` bytes, and are then deblurred together
     """
     waiting: list[_Opened] = []
