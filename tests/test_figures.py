@@ -26,7 +26,7 @@ from umsn.networks.confidence import ConfidenceNetwork
 from umsn.networks.deblurring import FirstStage, FNet, build
 from umsn.networks.parsing import SNet
 from umsn.pages import figures
-from umsn.pages.figures import curves, diagrams, tables
+from umsn.pages.figures import curves, diagrams, methods, tables
 from umsn.pages.figures.canvas import LIMIT
 from umsn.pages.figures.gridding import influence, share
 from umsn.records import reported
@@ -359,3 +359,13 @@ def test_dilation_leaves_holes_and_smoothing_none(layers):
     used, window = share(influence(layers, smoothed=True))
     assert used == window == (6 * layers + 1) ** 2
     assert f"{used} of {window} pixels" in words_of(figures.gridding())
+
+
+def test_quality_for_time_has_a_point_for_each_method_that_computes():
+    summary = pd.DataFrame({"method": ["blurred", "xu", "umsn"], "measure": "psnr", "mean": [20.0, 22.0, 25.0]})
+    figure = methods.quality_for_time(summary, {"blurred": 1e-5, "xu": 0.5, "umsn": 0.25})
+    (axes,) = figure.axes
+    points = {line.get_label(): line.get_xydata().tolist() for line in axes.lines if line.get_marker() != "None"}
+    assert points == {"Xu et al.": [[0.5, 22.0]], "UMSN": [[0.25, 25.0]]}
+    (level,) = [line for line in axes.lines if line.get_marker() == "None"]
+    assert set(level.get_ydata()) == {20.0}

@@ -162,12 +162,15 @@ class Edition:
         """Methods by name, on its device."""
         return {name: UNTRAINED.get(name) or restoring(self.pipeline(name, self.device)) for name in names}
 
-    def measure(self, methods: Mapping[str, Method], **changes: Any) -> pd.DataFrame:
-        """Rows of methods on the test set (`evaluate`, for pairs `evaluate_pairs`), computed on its device."""
-        some = self.test_set
+    def measure(self, methods: Mapping[str, Method], *, shifted: bool = False, **changes: Any) -> pd.DataFrame:
+        """Rows of methods on the test set (`evaluate`, for pairs `evaluate_pairs`), computed on its device.
+
+        ``shifted``: whether PSNR is measured under the best shift too; ``changes``: of the protocol.
+        """
+        some, options = self.test_set, {"device": self.device, "shifted": shifted}
         if some.pairs is not None:
-            return evaluate_pairs(methods, some.pairs, window=some.window, device=self.device)
-        return evaluate(methods, some.faces, self.protocol(**changes), device=self.device)
+            return evaluate_pairs(methods, some.pairs, window=some.window, **options)
+        return evaluate(methods, some.faces, self.protocol(**changes), **options)
 
     def measure_masks(self, parsers: Mapping[str, nn.Module], **changes: Any) -> pd.DataFrame:
         """F-scores of parsers on the labelled faces, computed on its device."""

@@ -27,7 +27,7 @@ DRAWN = {
     WORST: "faces, the worst cases of two of them",
 }
 
-HEADS = ("the paper's claim", "grade", "effects", "less than the paper's, or missing", "what it rests on")
+HEADS = ("the paper's claim", "grade", "what was measured")
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,15 @@ def _less(kind: str, what: tuple[Any, ...], effects: Sequence[Effect]) -> str:
 
 def rests_in_words(rests: Mapping[str, Any], effects: Sequence[Effect]) -> str:
     """What was measured, how long it had been trained, and what the intervals draw anew."""
-    kind = "synthetic faces" if rests.get("synthetic") else "photographs"
+    rivals = rests.get("rivals", {}).items()
+    kind = "synthetic faces" if rests.get("synthetic") else "real images"
     found = [
         f"{rests['faces']} {kind}" if rests.get("faces") else "",
         _plural(rests.get("kernels"), "kernel"),
         f"{rests['parameters']:,} parameters, by counting" if "parameters" in rests else "",
         f"{rests['iterations']:,} steps, {100 * rests['share']:.2g}% of the paper's images" if "share" in rests else "",
         _plural(rests.get("seeds"), "seed"),
-        *(f"{name} gains {signed(gain)} dB over the blurred images" for name, gain in rests.get("rivals", {}).items()),
+        *(f"{name} gains {signed(gain)} dB over the blurred images of {faces} faces" for name, (gain, faces) in rivals),
     ]
     drawn = dict.fromkeys(DRAWN.get(effect.resampled, effect.resampled) for effect in effects if effect.resampled)
     if drawn:
@@ -96,12 +97,12 @@ def _plural(count: int | None, word: str) -> str:
 def _row(row: Any) -> str:
     said = f'<a href="{row.chapter}.html">{escape(row.says)}</a><br><small>{escape(row.where)}</small>'
     effects = "".join(f"<li>{escape(in_words(effect))}</li>" for effect in row.effects)
-    less = less_in_words(row.less, row.effects)
-    if row.state == "not yet":
-        less = f"would decide it: {row.needs}"
-    rests = escape(rests_in_words(row.rests, row.effects))
-    source = f" <small>From {', '.join(link(name) for name in row.records)}.</small>" if row.records else ""
-    return (
-        f'<tr><th scope="row">{said}</th><td>{row.state}</td><td>{effects and f"<ul>{effects}</ul>"}</td>'
-        f"<td>{escape(less)}</td><td>{rests}{source}</td></tr>"
-    )
+    lines = {
+        "Less than the paper's": less_in_words(row.less, row.effects),
+        "Would decide it": row.needs if row.state == "not yet" else "",
+        "Rests on": rests_in_words(row.rests, row.effects),
+    }
+    told = [f"<b>{head}:</b> {escape(words)}" for head, words in lines.items() if words]
+    told += [f"<b>From</b> {', '.join(link(name) for name in row.records)}"] if row.records else []
+    evidence = f"<ul>{effects}</ul>" * bool(effects) + "".join(f"<p>{words}.</p>" for words in told)
+    return f'<tr><th scope="row">{said}</th><td>{row.state}</td><td>{evidence}</td></tr>'
