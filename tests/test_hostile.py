@@ -130,7 +130,7 @@ def tried(kind, cases, tally, tmp_path, capfd, part):
 
 #: Every so manieth case of each kind is tried in `make test`.
 PARTS = {"pictures": 23, "odd_pictures": 13, "names": 5, "places": 3, "data_sets": 13, "kernels": 9, "trained": 13}
-PARTS |= {"options": 4, "by_hand": 1}
+PARTS |= {"options": 4, "by_hand": 1, "editions": 41, "pairs": 11, "measures": 23, "rivals": 19, "writers": 13}
 
 
 @pytest.mark.parametrize(("kind", "part"), PARTS.items(), ids=PARTS)

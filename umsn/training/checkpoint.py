@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,23 +130,31 @@ def _plain(state: State) -> dict[str, Any]:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """A block in which no other process on this machine, or on this network's disk, trains into the same checkpoint.
+    """A block in which no other training on this machine, or on this network's disk, works on the same checkpoint.
 
-    Raises InputError where one does already. The lock ends with the process, however it dies.
+    Among processes that share a training the first holds the lock for all. Raises InputError, in each of them, where
+    another training has it already. The lock ends with the process, however it dies.
     """
-    if fcntl is None or not processes.first():
+    with _locked(path) if fcntl is not None and processes.first() else nullcontext() as refused:
+        if told := next(filter(None, processes.gathered(refused)), None):
+            raise InputError(told)
         yield
-        return
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[str | None]:
+    """Hold the lock of a checkpoint for the length of a block; yields None or, where it cannot be had, why."""
     place = path.with_name(f".{path.stem}.lock")
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("wb") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            raise InputError(f"{path}: another training is at work on it; wait, or choose another folder") from None
+            yield f"{path}: another training is at work on it; wait, or choose another folder"
+            return
         except OSError:  # a disk that knows no locks
             pass
         try:
-            yield
+            yield None
         finally:
             place.unlink(missing_ok=True)
