@@ -182,7 +182,8 @@ def measures() -> Iterator[Case]:
 
             def case(folder: Path, order: str = order, value: str = value) -> list[str]:
                 there = _beside(folder)
-                words = [word.replace("{}", value) for word in order.split()]
+                words = [part for word in order.split() for part in (value.split(" ") if word == "{}" else [word])]
+                words = [word.replace("{}", value) for word in words]
                 for name, path in there.items():
                     words = [word.replace(name, str(path)) for word in words]
                 return ["measure", *words, "--json", str(folder / "r.json")]

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 
 from umsn.data import datasets, synthetic
 from umsn.faces import FaceSet
+from umsn.files import check_place
 from umsn.networks import weights
 from umsn.recognition import Descriptor, each_in_turn, train_descriptor
 from umsn.records import Timer, record
@@ -29,6 +31,8 @@ def measure(
 ) -> dict[str, Any]:
     """Top-1, 3, 5 of sharp photographs of 100 synthetic people, by the nearest neighbour in the descriptor."""
     facts: dict[str, Any] = {}
+    if train is not None:
+        check_place(train, ours=_is_weights)
     with Timer() as timer:
         if train is not None:
             descriptor, facts = _trained(steps)
@@ -39,6 +43,15 @@ def measure(
     if train is not None:
         weights.save(train, descriptor.state_dict(), {**made["provenance"], "scores": found}, half=True)
     return made
+
+
+def _is_weights(content: bytes) -> bool:
+    """Whether a file's content is one of weights, as umsn writes them."""
+    try:
+        weights.decoded(content)
+    except (SafetensorError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _trained(steps: int) -> tuple[Descriptor, dict[str, Any]]:

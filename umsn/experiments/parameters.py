@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from umsn import processes
@@ -50,9 +50,9 @@ def checked(names: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"seed {given['seed']}: expected at least 0")
     if given["minutes"] is not None and not given["minutes"] > 0:
         raise InputError(f"minutes {given['minutes']}: expected more than 0")
-    if given["weights"] not in ("auto", "edition", "package") and not Path(given["weights"]).is_file():
+    if given["weights"] not in ("auto", "edition", "package") and not os.path.isfile(given["weights"]):
         raise InputError(f"weights {given['weights']!r}: expected auto, edition, package or a file of networks")
-    if given["descriptor"] and not Path(given["descriptor"]).is_file():
+    if given["descriptor"] and not os.path.isfile(given["descriptor"]):
         expected = "a recognition network (.onnx) was expected"
         raise InputError(f"descriptor {given['descriptor']!r}: no such file; {expected}")
     return given

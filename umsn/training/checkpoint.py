@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,31 @@ REACHED = schema.fields(
         "seconds": schema.number(0),
         "history": schema.each(schema.fields({"step": schema.whole(0, 10**9)}, others=schema.real)),
         "sums": schema.fields(others=schema.real),
+    }
+)
+
+#: What it says of its training: all that is asked of a stage that has ended.
+TRAINED = schema.fields(
+    {
+        "recipe": schema.fields(
+            {
+                "name": schema.text,
+                "parsing_widths": schema.each(schema.whole(1, 4096), 1, 16),
+                "crop": schema.whole(16, 2048),
+                "kernels": schema.whole(1, 10**6),
+            },
+            dict.fromkeys(("sigma", "anxiety"), schema.each(schema.number(0, 1), 2, 2)),
+        ),
+        "schedule": schema.fields(
+            {
+                "batch": schema.whole(1, 10**6),
+                "learning_rate": schema.number(0),
+                "decay": schema.text,
+            }
+        ),
+        "seed": schema.whole(0, 2**63 - 1),
+        "data": schema.text,
+        "history": schema.each(schema.fields({"step": schema.whole(0, 10**9), "loss": schema.real}), 1),
     }
 )
 
@@ -122,6 +148,14 @@ class Checkpoint:
         if any(len(state) != len(MOMENTS) + 1 for state in found.values()):
             raise InputError(f"{self.path}: a parameter without one of Adam's moments; a whole checkpoint was expected")
         return found
+
+
+def trained(path: str | PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a stage's checkpoint and what it says. Raises InputError, naming the field, for other files."""
+    tensors, facts = weights.load(path)
+    for check in (REACHED, TRAINED):
+        check(facts, f"{path}: facts")
+    return tensors, facts
 
 
 def _plain(state: State) -> dict[str, Any]:
