@@ -247,10 +247,11 @@ def writers() -> Iterator[Case]:
     orders = {
         "draw 1 --size 32 -o OUT": ("images/id0000-00.png", "labels/id0000-00.png", "identities.csv", ""),
         "kernels 1 --size 5 -o OUT": ("kernel-0000.npy", "kernels.png", ""),
+        "train --recipe smoke --faces 2 --validate 0 -o OUT": ("pretrained/umsn.safetensors",),
     }
     for order, places in orders.items():
         for place in places:
-            for kind in KINDS:
+            for kind in KINDS if "train" not in order else ("folder", "noise", "text", "sparse"):
 
                 def case(folder: Path, order: str = order, place: str = place, kind: str = kind) -> list[str]:
                     at(folder / "to" / place, kind) if place else at(folder / "to", kind)

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 
 from umsn.data import datasets, synthetic
 from umsn.faces import FaceSet
@@ -32,7 +31,7 @@ def measure(
     """Top-1, 3, 5 of sharp photographs of 100 synthetic people, by the nearest neighbour in the descriptor."""
     facts: dict[str, Any] = {}
     if train is not None:
-        check_place(train, ours=_is_weights)
+        check_place(train, ours=weights.is_ours)
     with Timer() as timer:
         if train is not None:
             descriptor, facts = _trained(steps)
@@ -43,15 +42,6 @@ def measure(
     if train is not None:
         weights.save(train, descriptor.state_dict(), {**made["provenance"], "scores": found}, half=True)
     return made
-
-
-def _is_weights(content: bytes) -> bool:
-    """Whether a file's content is one of weights, as umsn writes them."""
-    try:
-        weights.decoded(content)
-    except (SafetensorError, ValueError, RecursionError):
-        return False
-    return True
 
 
 def _trained(steps: int) -> tuple[Descriptor, dict[str, Any]]:
