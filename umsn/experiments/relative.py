@@ -43,7 +43,7 @@ def measure(
 def relative(path: Path, faces: FaceSet) -> dict[str, Any]:
     """Steps, and the L1 over the blurred images' in as many equal parts of the run."""
     _, facts = trained(path)
-    schema.each(schema.fields({"l1": schema.real}))(facts["history"], f"{path}: facts.history")
+    schema.each(schema.fields({"l1": schema.real}), PARTS)(facts["history"], f"{path}: facts.history")
     if facts["data"] != datasets.data_hash(faces):
         raise InputError(f"{path}: was trained on other faces ({facts['data']}, not {datasets.data_hash(faces)})")
     source = Source.of(faces, _recipe(facts["recipe"]), seed=facts["seed"])
