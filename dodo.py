@@ -132,6 +132,15 @@ def inputs(notebook: Path) -> list[Path]:
     return files + [path for path in sorted(Path("results").rglob("*.*")) if path.stem in code or "records(" in code]
 
 
+def declared(notebook: Path) -> set[str]:
+    """The parameters that a notebook says it uses: those of the edition that it is given."""
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        if "parameters" in cell["metadata"].get("tags", []):
+            lines = ast.parse("".join(cell["source"])).body
+            return {name.id for line in lines if isinstance(line, ast.Assign) for name in line.targets}
+    return set()
+
+
 def vendor() -> None:
     """Copy the scripts that the pages use out of node_modules, which is then no longer needed."""
     shutil.rmtree(VENDOR, ignore_errors=True)
@@ -157,8 +166,9 @@ def task_vendor():
 
 def task_notebooks():
     """Run every notebook of the edition."""
-    parameters = [word for name, value in EDITION.items() for word in ("-p", name, value)]
     for number, notebook in enumerate(NOTEBOOKS, start=1):
+        mine = declared(notebook)
+        parameters = [word for name, value in EDITION.items() if name in mine for word in ("-p", name, value)]
         yield {
             "name": notebook.stem,
             "actions": [[PYTHON, "book/run.py", str(notebook), "--recipe", RECIPE, *parameters]],

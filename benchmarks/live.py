@@ -31,7 +31,7 @@ REMEMBER = """() => {
 
 def turn(browser: Browser, address: str, moves: int) -> list[float]:
     """Seconds from the button to the first result, then of each of the next."""
-    page = browser.new_context().new_page()
+    page = browser.new_context(bypass_csp=True).new_page()  # the policy forbids how Playwright waits
     page.goto(address, wait_until="networkidle")
     page.evaluate(REMEMBER)
     page.click("#live-start")

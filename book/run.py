@@ -2,8 +2,7 @@
 
     python book/run.py notebooks/02_blur.ipynb [--recipe laptop] [-p device cuda] [-p faces FOLDER] [--into FOLDER]
 
-``-p NAME VALUE`` is a parameter of the edition (`umsn.experiments.parameters`); of these the notebook is given those
-that it declares.
+``-p NAME VALUE`` is a parameter of the edition (`umsn.experiments.parameters`) that the notebook declares.
 
 papermill executes, from the notebook's own folder. What its
 exit code does not tell is asked here: a parameter that the notebook does not declare is an error, a kernel that dies
@@ -45,10 +44,10 @@ ELSEWHERE = re.compile(r"""(?<=\]\()\.\./[^)\s#]+|(?<=\{figure\} )\.\./\S+|(?<=s
 
 
 def changed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """Those of ``given`` that the notebook declares and that differ from its own defaults.
+    """Those of ``given`` that differ from the notebook's own defaults.
 
-    Raises InputError for a notebook that is missing, cut or declares nothing, and for a parameter of no edition; recipe
-    and seed every notebook has to declare.
+    Raises InputError for a notebook that is missing, cut or declares nothing, and for what it does not declare, which
+    it would ignore.
     """
     try:
         declared = papermill.inspect_notebook(str(read_notebook(path)))
@@ -58,11 +57,9 @@ def changed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f"{path}: no notebook ({str(error)[:80]}); a whole one (.ipynb) was expected") from None
     if not declared:
         raise InputError(f"{path}: no cell tagged 'parameters'; one with {', '.join(given)} was expected")
-    wanted = {"recipe", "seed"} | {name for name in given if name not in PARAMETERS}
-    if unknown := sorted(wanted - set(declared)):
+    if unknown := sorted(set(given) - set(declared)):
         raise InputError(f"{path}: no parameter {', '.join(unknown)}; it has {', '.join(sorted(declared))}")
-    mine = {name: value for name, value in given.items() if name in declared}
-    return {name: value for name, value in mine.items() if ast.literal_eval(declared[name]["default"]) != value}
+    return {name: value for name, value in given.items() if ast.literal_eval(declared[name]["default"]) != value}
 
 
 def typed(name: str, text: str) -> Any:

@@ -6,6 +6,8 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
+from umsn.pages.serving import served
+
 PHONE = {"width": 360, "height": 800}
 #: How far the page itself can be scrolled sideways, in pixels.
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -21,16 +23,21 @@ class Visit(NamedTuple):
 
 
 class Page(HTMLParser):
-    """The links, ids and pictures of a page."""
+    """The links, ids and pictures of a page, its policies, and what its buttons do."""
 
     def __init__(self, path):
         super().__init__()
         self.links, self.ids, self.pictures = [], set(), []
+        self.policies, self.handlers, self.presses = [], [], []
         self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
         self.ids.add(found.get("id"))
+        self.handlers += [name for name in found if name.startswith("on")]
+        self.presses += [found["data-press"]] if "data-press" in found else []
+        if found.get("http-equiv") == "Content-Security-Policy":
+            self.policies.append(found["content"])
         if tag == "a" and found.get("href"):
             self.links.append(found["href"])
         if tag == "img":
@@ -50,6 +57,8 @@ def visits(browser, site, chapters):
         page.on("pageerror", lambda error, to=visit.errors: to.append(str(error)))
         page.route(lambda url: not url.startswith((site, "data:", "blob:")), lambda route: route.abort())
         page.goto(f"{site}{chapter}.html", wait_until="networkidle")
+        page.evaluate("location.hash = '#%'")  # which codes nothing
+        page.wait_for_timeout(50)
         seen[chapter] = visit._replace(overflow=page.evaluate(OVERFLOW))
         page.close()
     return seen
@@ -70,6 +79,46 @@ def test_no_page_asks_another_machine(visits, site):
 
 def test_no_page_logs_an_error(visits):
     assert {name: visit.errors for name, visit in visits.items() if visit.errors} == {}
+
+
+def test_every_page_is_held_to_its_policy(html, chapters):
+    """It names no other machine, lets WebAssembly run where it is needed, and leaves no handler in a page."""
+    known = (html / "_static/buttons.js").read_text("utf-8")
+    for path in [html / f"{name}.html" for name in [*chapters, "search", "genindex"]]:
+        page = Page(path)
+        (policy,) = page.policies
+        rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+        assert "://" not in policy and "*" not in policy and rules["default-src"] == "'none'"
+        assert "'unsafe-" not in rules["script-src"].replace("'wasm-unsafe-eval'", "")
+        assert ("'wasm-unsafe-eval'" in rules["script-src"]) == (path.name == "live.html"), path.name
+        assert page.handlers == []
+        assert page.presses and all(f'"{press}"' in known for press in page.presses), path.name
+
+
+def test_an_open_page_can_ask_no_other_machine(browser, site, tmp_path, chapters):
+    (tmp_path / "a.txt").write_text("here")
+    with served(tmp_path) as other:
+        page = browser.new_page()
+        page.goto(f"{site}{chapters[0]}.html", wait_until="networkidle")
+        ask = "(url) => fetch(url).then(() => 'came', () => 'refused')"
+        assert page.context.request.get(f"{other}a.txt").text() == "here"
+        assert page.evaluate(ask, f"{site}index.html") == "came"
+        page.on("console", lambda line: said.append(line.text))
+        said = []
+        assert page.evaluate(ask, f"{other}a.txt") == "refused"
+        page.close()
+    assert any("Content Security Policy" in line for line in said)
+
+
+def test_a_search_finds_and_says_so_without_an_error(browser, site):
+    """The search reads the pages that it found, whose handlers and scripts its own policy does not know."""
+    page, errors = browser.new_page(), []
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{site}search.html?q=kernel", wait_until="networkidle")
+    page.locator("#search-results li p.context").first.wait_for()
+    page.close()
+    assert errors == []
 
 
 def test_no_page_scrolls_sideways_on_a_phone(visits):

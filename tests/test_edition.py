@@ -152,9 +152,10 @@ def ran(home, folders, tmp_path_factory):
         "runs": into / "runs",
         "device": "cpu",
     }
-    words = [str(word) for name, value in there.items() for word in ("-p", name, value)]
     printed = {}
     for path in NOTEBOOKS:
+        mine = {name: value for name, value in there.items() if f'"{name} = ' in path.read_text("utf-8")}
+        words = [str(word) for name, value in mine.items() for word in ("-p", name, value)]
         # a gallery is laid out as the test set is, unless the notebook has no test set
         own = ["-p", "test_layout", "labelmap"] if path.stem.startswith("10_") else []
         order = [sys.executable, home / "book/run.py", path, "--recipe", "smoke", "--into", into / "executed"]

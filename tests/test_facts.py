@@ -55,10 +55,10 @@ def test_schedules_are_the_recipes():
     assert len(table) == 4
 
 
-def test_times_are_the_last_step():
+def test_trainings_are_told_by_their_last_step():
     steps = [{"step": 5, "seconds": 2.0, "loss": 0.5}, {"step": 10, "seconds": 5.0, "loss": 0.25}]
-    table = facts.times({"umsn": steps, "nothing": []})
-    assert table.loc["umsn"].tolist() == [10, 5.0, 0.5, 0.5, 0.25]
+    table = facts.trainings({"umsn": steps, "nothing": []})
+    assert table.loc["umsn"].tolist() == [10, 0.5, 0.25]
     assert list(table.index) == ["umsn"]
 
 

@@ -1,6 +1,6 @@
 """Nothing lost, nothing foreign: whatever a file holds, a command does its work or says in one line why it cannot.
 
-`make test` tries a part. The whole, some 2,000 cases, with its figures by kind:
+`make test` tries a part. The whole, some 3,000 cases, with its figures by kind:
 
     HOSTILE=whole python -m pytest tests/test_hostile.py -s
 """
@@ -25,6 +25,7 @@ from umsn import cli
 from umsn.data.unseen import unseen_faces
 from umsn.experiments.evaluate import measure
 from umsn.files import InputError, write_json
+from umsn.networks.parsing import SNet
 from umsn.training.stages import train
 
 WHOLE = os.environ.get("HOSTILE") == "whole"
@@ -66,7 +67,7 @@ def few(count, *, seed=0):
 class Same:
     """In the place of trained networks."""
 
-    digest, facts = "000000000000", {}
+    digest, facts, snet = "000000000000", {}, SNet(widths=(4, 8))
 
     def __call__(self, blurred):
         return SimpleNamespace(restored=blurred)
@@ -130,7 +131,7 @@ def tried(kind, cases, tally, tmp_path, capfd, part):
 
 #: Every so manieth case of each kind is tried in `make test`.
 PARTS = {"pictures": 23, "odd_pictures": 13, "names": 5, "places": 3, "data_sets": 13, "kernels": 9, "trained": 13}
-PARTS |= {"options": 4, "by_hand": 1}
+PARTS |= {"options": 4, "by_hand": 1, "editions": 41, "pairs": 11, "measures": 23, "rivals": 19, "writers": 13}
 
 
 @pytest.mark.parametrize(("kind", "part"), PARTS.items(), ids=PARTS)

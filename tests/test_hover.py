@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from waiting import until
 
 CARD = "#hover-card"
 EQUATION = '.bd-article a.reference[href="#equation-eq-confidence"]'
@@ -45,7 +46,7 @@ def test_a_figure_of_another_page_comes_with_its_picture_when_pointed_at(chapter
     opened.page.hover(FIGURE)
     opened.card.wait_for(state="visible")
     opened.card.locator("figcaption").wait_for(state="visible")
-    opened.page.wait_for_function("document.querySelector('#hover-card img').naturalWidth > 100")
+    until(opened.page, "document.querySelector('#hover-card img')?.naturalWidth > 100")
     assert len([url for url in opened.requests if url.endswith("06_confidence.html")]) == 1
     assert [url for url in opened.requests if not url.startswith((site, "data:", "blob:"))] == []
     opened.page.wait_for_selector(f"{FIGURE}[aria-describedby=hover-card]")
@@ -54,6 +55,18 @@ def test_a_figure_of_another_page_comes_with_its_picture_when_pointed_at(chapter
     assert opened.card.is_visible() and opened.card.locator("[id], [href]").count() == 0
     opened.page.mouse.move(1270, 890)
     opened.card.wait_for(state="hidden")
+
+
+def test_a_link_that_codes_nothing_brings_no_card_and_throws_nothing(chapter):
+    opened, thrown = chapter("02_blur"), []
+    opened.page.on("pageerror", lambda error: thrown.append(str(error)))
+    opened.page.evaluate(REFER.replace("06_confidence.html#fig-closed-form", "#%"))
+    opened.page.hover('.bd-article a[href="#%"]')
+    opened.page.wait_for_timeout(600)
+    opened.page.click('.bd-article a[href="#%"]')
+    opened.page.wait_for_timeout(100)
+    assert opened.page.url.endswith("#%")
+    assert (opened.card.count(), thrown) == (0, [])
 
 
 def test_a_citation_comes_by_keyboard_and_goes_by_escape(chapter, home):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from waiting import until
 
 from umsn.data import blur
 from umsn.evaluation.metrics import psnr
@@ -60,17 +61,14 @@ class Panel:
 
     def start(self, button="#live-start", seconds=120):
         self.page.click(button)
-        self.page.wait_for_function("window.results.length > 0", timeout=1000 * seconds)
+        until(self.page, "window.results.length > 0", seconds=seconds)
 
     def after(self, act):
         """Do something, wait for the result of it, and return its numbers as tensors."""
         before = self.page.evaluate("window.results.length")
         act()
-        self.page.wait_for_function(
-            "(n) => window.results.length > n && document.getElementById('live').dataset.state === 'ready'",
-            arg=before,
-            timeout=60_000,
-        )
+        ready = "(n) => window.results.length > n && document.getElementById('live').dataset.state === 'ready'"
+        until(self.page, ready, before, seconds=60)
         return self.last()
 
     def last(self):
@@ -319,7 +317,7 @@ def test_a_change_while_it_computes_is_not_lost(panel):
     } }"""
     before = panel.page.evaluate("window.results.length")
     panel.page.evaluate(order, [13, 15, 17, 19, 23])
-    panel.page.wait_for_function("window.results.at(-1).size === 23", timeout=60_000)
+    until(panel.page, "window.results.at(-1).size === 23", seconds=60)
     assert panel.page.evaluate("window.results.length") - before == 2  # those in between are skipped
 
 
@@ -423,7 +421,7 @@ def test_a_photograph_can_be_dropped_or_filmed(panel, photo):
     dropped = panel.after(lambda: panel.page.evaluate(order, list(path.read_bytes())))
     assert torch.equal(dropped.sharp, pixels)
     panel.page.click("#live-camera")
-    panel.page.wait_for_function("document.querySelector('#live-video video').videoWidth > 0")
+    until(panel.page, "document.querySelector('#live-video video').videoWidth > 0")
     filmed = panel.after(lambda: panel.page.click("#live-shoot"))
     assert not torch.equal(filmed.sharp, pixels)
     assert not panel.page.locator("#live-video").is_visible()
@@ -432,7 +430,7 @@ def test_a_photograph_can_be_dropped_or_filmed(panel, photo):
 def test_what_cannot_be_used_is_said_in_words(panel, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no picture")
     panel.page.set_input_files("#live-file", tmp_path / "bad.png")
-    panel.page.wait_for_function("document.getElementById('live-status').textContent.includes('no picture')")
+    until(panel.page, "document.getElementById('live-status').textContent.includes('no picture')")
 
 
 #: A graphics card that the processor plays. The page would leave it aside, for it is slow: it has to hide what it is.

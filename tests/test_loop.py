@@ -351,5 +351,6 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
     monkeypatch.setattr("torch.distributed.get_rank", lambda: 0)
     monkeypatch.setattr("torch.distributed.get_world_size", lambda: 3)
+    monkeypatch.setattr("umsn.processes.gathered", lambda mine: [mine])
     with pytest.raises(InputError, match="batch of 2 cannot be shared evenly by 3"):
         train(run_in(tmp_path), FACES, stages=["parse-clean"], say=None)

@@ -1,7 +1,10 @@
 """What a fresh machine installs is written down once, exactly, and every file that repeats it agrees."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -79,3 +82,33 @@ def test_the_pages_scripts_are_locked_and_name_no_host(home):
     for name, package in packages.items():
         assert "resolved" not in package
         assert name == "" or package["integrity"].startswith("sha512-"), name
+
+
+#: Says how long threads spin at the moment when torch begins to be imported, and stops there.
+LOOK = """
+import os, sys
+class Look:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            print(os.environ.get("GOMP_SPINCOUNT"))
+            sys.exit(0)
+sys.meta_path.insert(0, Look())
+import {module}
+"""
+
+
+@pytest.mark.parametrize("module", ["umsn.networks.weights", "umsn.experiments.edition", "umsn.processes"])
+def test_threads_are_told_not_to_spin_before_torch_is_imported(home, module):
+    for given, expected in (({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7")):
+        clean = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+        order = [sys.executable, "-c", LOOK.format(module=module)]
+        ran = subprocess.run(order, cwd=home, env=clean | given, capture_output=True, text=True)
+        assert ran.stdout.strip() == expected, ran.stderr
+
+
+def test_every_notebook_imports_umsn_first(home):
+    for path in sorted((home / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        lines = [line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
+        first = next(line for line in lines if line.startswith(("import ", "from ")))
+        assert first.split()[1].startswith("umsn"), path.name

@@ -82,14 +82,16 @@ def either(first: Check, second: Check, kind: type) -> Check:
     return lambda value, name: (first if isinstance(value, kind) else second)(value, name)
 
 
-def each(part: Check, low: int = 0, high: int = 10**9) -> Check:
-    """A list of ``low`` to ``high`` of them."""
+def each(part: Check, low: int = 0, high: int = 10**9, *, once: bool = False) -> Check:
+    """A list of ``low`` to ``high`` of them, each ``once``."""
 
     def check(value: Any, name: str) -> None:
         if not isinstance(value, Sequence) or isinstance(value, str) or not low <= len(value) <= high:
             raise _refused(value, name, f"a list of {low} or more" if high == 10**9 else f"a list of {low} to {high}")
         for i, one in enumerate(value):
             part(one, f"{name}[{i}]")
+            if once and one in value[:i]:
+                raise InputError(f"{name}[{i}] {one!r}: is there already; expected each once")
 
     return check
 

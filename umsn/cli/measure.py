@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from umsn.cli.options import Add, Parser
+from umsn.cli.options import Add, Parser, place
 
 ABOUT = "make a record of the book", "umsn measure conditions --people 40 --json conditions.json"
 
@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> None:
         networks, asked = None, asked | ({} if weights is None else {"weights": weights})
     else:
         networks = pipeline(weights) if weights else shipped()
+    catalogue.check_given(options.name, asked)
     check_place(target, ours=is_record)
     record = catalogue.run(options.name, networks, **asked)
     for name, found in record.items():
@@ -59,8 +60,10 @@ def parser_of(name: str) -> Parser:
             words |= {"default": parameter.default, "help": f"{told} (default: {_shown(parameter.default)})".strip()}
         if option != "weights":
             parser.add_argument(f"--{option}", **words)
-    parser.add_argument("--weights", metavar="FILE", help="networks trained with umsn train (default: the package's)")
-    parser.add_argument("--json", required=True, metavar="FILE", help="where the record goes")
+    parser.add_argument(
+        "--weights", type=place, metavar="FILE", help="networks trained with umsn train (default: the package's)"
+    )
+    parser.add_argument("--json", type=place, required=True, metavar="FILE", help="where the record goes")
     return parser
 
 
@@ -76,13 +79,18 @@ def _reading(kind: Any) -> dict[str, Any]:
     kinds = [part for part in get_args(kind) if part is not type(None)] if get_origin(kind) is not Mapping else []
     if get_origin(kind) is Sequence or (kinds and get_origin(kinds[0]) is Sequence):
         inner = get_args(kind)[0]
-        return {"nargs": "+", "type": inner, "metavar": inner.__name__.upper()}
+        return {"nargs": "+", "type": _path if inner is Path else inner, "metavar": inner.__name__.upper()}
     if get_origin(kind) is Mapping or (kinds and get_origin(kinds[0]) is Mapping):
         return {"action": _Named, "metavar": "NAME=FILE"}
     if kind is bool:
         return {"action": "store_true"}
     simple = next((part for part in (int, float, Path) if part is kind or part in kinds), str)
-    return {"type": simple, "metavar": simple.__name__.upper()}
+    return {"type": _path if simple is Path else simple, "metavar": simple.__name__.upper()}
+
+
+def _path(text: str) -> Path:
+    """The path of a file or folder, as `place` takes it."""
+    return Path(place(text))
 
 
 def _shown(value: Any) -> str:
@@ -94,6 +102,6 @@ class _Named(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, found: argparse.Namespace, value: str, *_: object) -> None:
         name, equals, path = value.rpartition("=")
-        if not (name and equals and path):
+        if not (name and equals and path.strip()):
             parser.error(f"{self.option_strings[0]} {value!r}: expected NAME=FILE")
-        setattr(found, self.dest, {**(getattr(found, self.dest) or {}), name: Path(path)})
+        setattr(found, self.dest, {**(getattr(found, self.dest) or {}), name: _path(path)})

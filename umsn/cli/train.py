@@ -45,7 +45,8 @@ def run(options: argparse.Namespace) -> None:
     import torch
 
     from umsn import processes
-    from umsn.files import InputError, check_folder
+    from umsn.files import InputError, check_folder, check_place
+    from umsn.networks.weights import is_ours
     from umsn.recipes import recipe
     from umsn.training import stages
 
@@ -60,6 +61,8 @@ def run(options: argparse.Namespace) -> None:
     if options.precision not in ("auto", "float32", "bfloat16"):
         raise InputError(f"precision {options.precision!r}: expected auto, float32 or bfloat16")
     check_folder(options.out)
+    for path in _exports(Path(options.out), names).values():
+        check_place(path, ours=is_ours)
     precision = None if options.precision == "auto" else getattr(torch, options.precision)
     with processes.joined(processes.device_called(options.device)) as device:
         features = None
@@ -85,15 +88,20 @@ def run(options: argparse.Namespace) -> None:
 
 def _export(work: object, names: list[str]) -> None:
     """Leave what was trained as files for the other commands."""
-    from umsn.networks.deblurring import VARIANTS
     from umsn.records import provenance
     from umsn.training import stages
 
-    for name in names:
-        if name.split("-")[0] in VARIANTS and work.checkpoint(name).exists():
-            path = work.folder / "pretrained" / f"{name}.safetensors"
+    for name, path in _exports(work.folder, names).items():
+        if work.checkpoint(name).exists():
             stages.export(work, name, path, {"provenance": provenance()})
             print(f"{path}: for umsn deblur --weights and umsn evaluate --weights")
+
+
+def _exports(folder: Path, names: list[str]) -> dict[str, Path]:
+    """Where the networks of those stages go that other commands use."""
+    from umsn.networks.deblurring import VARIANTS
+
+    return {n: folder / "pretrained" / f"{n}.safetensors" for n in names if n.split("-")[0] in VARIANTS}
 
 
 def _wanted(options: argparse.Namespace, count: int) -> tuple[Chosen, Chosen | None]:

@@ -26,7 +26,7 @@ def read_kernels(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[np.flo
     of sum 1, or larger than `LARGEST`.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         files = sorted(file for file in path.iterdir() if file.suffix == ".npy" and not file.name.startswith("."))
         contents = {file: read_bytes(file, EXPECTED) for file in files}
         found = {file.stem: kernel for file, content in contents.items() for kernel in _arrays(content, file).values()}

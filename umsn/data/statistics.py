@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from umsn.faces import LABELS, LUMA, FaceSet
+from umsn.files import InputError
 
 #: Where the differences of neighbouring pixels are counted.
 DIFFERENCES = torch.linspace(-0.405, 0.405, 82)
@@ -21,13 +22,13 @@ def face_statistics(faces: FaceSet) -> dict[str, list[float]]:
 
     ``share``: of the pixels, for each of the eleven labels. ``power``: of the brightness at the radial frequencies 1,
     2, .. side/2 cycles an image (Hann window, mean over images and directions). ``gradient``: the density of the
-    brightness's difference between neighbours, down and across, between the edges `DIFFERENCES`. Raises ValueError for
+    brightness's difference between neighbours, down and across, between the edges `DIFFERENCES`. Raises InputError for
     images that are not square.
     """
     y = luma(faces.photos)
     side = y.shape[-1]
     if y.shape[-2] != side:
-        raise ValueError(f"images of {y.shape[-2]}x{side} pixels; the spectrum needs squares")
+        raise InputError(f"images of {y.shape[-2]}x{side} pixels; the spectrum needs squares")
     window = torch.hann_window(side, periodic=False)
     power = torch.fft.fft2((y - y.mean((1, 2), keepdim=True)) * torch.outer(window, window)).abs().square().mean(0)
     frequency = torch.fft.fftfreq(side, 1 / side)

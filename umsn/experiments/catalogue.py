@@ -56,14 +56,26 @@ def check_asked(name: str, asked: Mapping[str, Any], where: str) -> None:
 
     Files are not among them, for a record does not say where they are, but for those called faces and kernels.
     """
-    known, needed = {}, {}
-    for option, parameter in options(name).items():
-        check = evaluate.ASKED.get(option) if name == "evaluate" else _check_of(option, parameter.annotation)
-        if check is not None:
-            known[option] = check
-            if parameter.default is parameter.empty:
-                needed[option] = check
+    known, empty = _checks(name), inspect.Parameter.empty
+    needed = {option: known[option] for option, p in options(name).items() if option in known and p.default is empty}
     schema.fields(needed, known, others=None)(asked, where)
+
+
+def check_given(name: str, given: Mapping[str, Any]) -> None:
+    """Raise InputError, naming the option, unless the numbers and words given to the experiment will do."""
+    for option, check in _checks(name).items():
+        if option in given:
+            value = given[option]
+            check(str(value) if isinstance(value, Path) else value, option)
+
+
+def _checks(name: str) -> dict[str, schema.Check]:
+    """What the options of an experiment must be, but for files."""
+    found = {
+        option: evaluate.ASKED.get(option) if name == "evaluate" else _check_of(option, parameter.annotation)
+        for option, parameter in options(name).items()
+    }
+    return {option: check for option, check in found.items() if check is not None}
 
 
 def _check_of(option: str, annotation: Any) -> schema.Check | None:
@@ -74,7 +86,7 @@ def _check_of(option: str, annotation: Any) -> schema.Check | None:
     listed = get_origin(kind) is Sequence and get_args(kind) == (int,)
     if listed or kind is int:
         number = schema.whole(1, 255, odd=True) if option == "sizes" else schema.whole(0, 10**6)
-        return schema.each(number, 1, 1000) if listed else schema.whole(1, 10**6)
+        return schema.each(number, 1, 1000, once=True) if listed else schema.whole(1, 10**6)
     return {str: schema.text, bool: schema.flag, str | None: schema.maybe(schema.text)}.get(kind)
 
 

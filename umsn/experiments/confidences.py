@@ -14,6 +14,7 @@ from umsn.data.unseen import unseen_faces
 from umsn.evaluation import BlurredBatch, Protocol, blurred_batches, metrics, summarise
 from umsn.evaluation.protocol import SIGMA
 from umsn.faces import CLASSES
+from umsn.files import InputError
 from umsn.networks import archive, weights
 from umsn.networks.confidence import ConfidenceNetwork, closed_form
 from umsn.networks.deblurring import build
@@ -23,6 +24,8 @@ from umsn.records import Timer, record, rows_of
 
 #: UMSN and its confidence network after 3%, 50% and all of their training, as in Table VII (`umsn.networks.archive`).
 SNAPSHOTS = ("gpu-umsn-000195", "gpu-umsn-003250", "gpu-umsn-006500")
+#: Sides of kernels, whose confidences are subtracted.
+COMPARED = (17, 27)
 
 
 def measure(
@@ -37,8 +40,10 @@ def measure(
     ``training``: after each of `SNAPSHOTS`, ``size``: after the last, the means of C_CLASS (learned), best_CLASS
     (min(1, lambda / L)) and psnr; ``grown``: C at the end less C after the first; ``lower``: C under 17 pixels less C
     under 27. Intervals are clustered by face, differences taken face by face. Of a class that a face lacks nothing is
-    said.
+    said. Raises InputError for sizes without 17 and 27.
     """
+    if not {*COMPARED} <= {*sizes}:
+        raise InputError(f"sizes {', '.join(map(str, sizes))}: expected {' and '.join(map(str, COMPARED))} among them")
     faces, learned = unseen_faces(people, seed=0), {name: Learned(name) for name in SNAPSHOTS}
     with Timer() as timer:
         batches = blurred_batches(faces, Protocol(sizes=sizes, per_size=1, window=INNER))
@@ -89,7 +94,7 @@ def _tables(rows: pd.DataFrame) -> dict[str, Any]:
     sure, picture = [f"C_{name}" for name in CLASSES], ["face", "size"]
     measured = [*sure, *(f"best_{name}" for name in CLASSES), "psnr"]
     first, last = (rows[rows["step"] == step].set_index(picture) for step in (rows["step"].min(), rows["step"].max()))
-    small, large = (last.xs(size, level="size") for size in (17, 27))
+    small, large = (last.xs(size, level="size") for size in COMPARED)
     by_size = last.reset_index().assign(method=lambda t: [f"size {n}" for n in t["size"]])
     tables = {
         "training": (rows.assign(method=[f"step {step}" for step in rows["step"]]), ["method", "step"], measured),

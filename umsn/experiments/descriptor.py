@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from umsn.data import datasets, synthetic
 from umsn.faces import FaceSet
+from umsn.files import check_place
 from umsn.networks import weights
 from umsn.recognition import Descriptor, each_in_turn, train_descriptor
 from umsn.records import Timer, record
@@ -29,6 +30,8 @@ def measure(
 ) -> dict[str, Any]:
     """Top-1, 3, 5 of sharp photographs of 100 synthetic people, by the nearest neighbour in the descriptor."""
     facts: dict[str, Any] = {}
+    if train is not None:
+        check_place(train, ours=weights.is_ours)
     with Timer() as timer:
         if train is not None:
             descriptor, facts = _trained(steps)

@@ -14,6 +14,7 @@ from umsn.networks import weights
 from umsn.networks.parsing import SNet
 from umsn.networks.weights import Pipeline
 from umsn.records import Timer, record, rows_of
+from umsn.training.checkpoint import trained
 
 #: What the S-Net among the given networks is called.
 OWN = "S-Net of the package"
@@ -56,7 +57,7 @@ def measure(
 
 def _parser(path: Path) -> SNet:
     """The S-Net of a parsing stage's checkpoint."""
-    tensors, facts = weights.load(path)
+    tensors, facts = trained(path)
     snet = SNet(widths=tuple(facts["recipe"]["parsing_widths"]))
     weights.into(snet, tensors, prefix="task.snet.", source=path)
     return snet.eval()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from umsn import processes
@@ -32,13 +32,16 @@ PARAMETERS: Mapping[str, tuple[Any, tuple[type, ...]]] = {
     "minutes": (None, (int, float, type(None))),  #: that a notebook's trainings may take together
 }
 
+#: How the cell begins that papermill puts behind a notebook's own parameters.
+INJECTED = "# Parameters"
+
 
 def checked(names: Mapping[str, Any]) -> dict[str, Any]:
     """All `PARAMETERS`, those among a notebook's variables ``names`` and the defaults of the others.
 
     Raises InputError, in one line and before anything is computed, for a parameter that no notebook has (papermill
-    injects any), for a value of another type or out of bounds, for a recipe or device that is not there, and for a
-    missing folder or file.
+    injects any) or that this one does not use, for a value of another type or out of bounds, for a recipe or device
+    that is not there, and for a missing folder or file.
     """
     given = {**{name: default for name, (default, _) in PARAMETERS.items()}, **_plain(names)}
     recipe_called(given["recipe"])
@@ -47,9 +50,9 @@ def checked(names: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"seed {given['seed']}: expected at least 0")
     if given["minutes"] is not None and not given["minutes"] > 0:
         raise InputError(f"minutes {given['minutes']}: expected more than 0")
-    if given["weights"] not in ("auto", "edition", "package") and not Path(given["weights"]).is_file():
+    if given["weights"] not in ("auto", "edition", "package") and not os.path.isfile(given["weights"]):
         raise InputError(f"weights {given['weights']!r}: expected auto, edition, package or a file of networks")
-    if given["descriptor"] and not Path(given["descriptor"]).is_file():
+    if given["descriptor"] and not os.path.isfile(given["descriptor"]):
         expected = "a recognition network (.onnx) was expected"
         raise InputError(f"descriptor {given['descriptor']!r}: no such file; {expected}")
     return given
@@ -82,13 +85,16 @@ def _told(cells: Sequence[str]) -> dict[str, Any]:
     """What a notebook's cells of parameters say, the later ones last: its own, and the one that papermill puts in.
 
     These are the cells of plain assignments alone before the edition is opened; run again later, those that name a
-    parameter. So a chapter can be opened anew at any time, whatever its variables are called.
+    parameter. So a chapter can be opened anew at any time, whatever its variables are called. Raises InputError where
+    papermill puts in a parameter that the notebook's own cell lacks: it would be ignored.
     """
     found, begun = {}, False
     for cell in cells:
         told = _assigned(cell)
         if told is None:
             begun |= "opened(vars())" in cell
+        elif cell.startswith(INJECTED) and (ignored := sorted(set(told) & set(PARAMETERS) - set(found))):
+            raise InputError(f"parameter {ignored[0]!r}: this notebook does not use it; it has {', '.join(found)}")
         elif not begun or set(told) & set(PARAMETERS):
             found |= told
     return found

@@ -8,13 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
+from umsn import schema
 from umsn.data import datasets
 from umsn.faces import FaceSet
 from umsn.files import InputError
-from umsn.networks import weights
 from umsn.recipes import Recipe, recipe
 from umsn.records import Timer, record
 from umsn.training.batches import Source
+from umsn.training.checkpoint import trained
 from umsn.training.loop import generator_of
 
 PARTS = 20  #: of a run
@@ -41,7 +42,8 @@ def measure(
 
 def relative(path: Path, faces: FaceSet) -> dict[str, Any]:
     """Steps, and the L1 over the blurred images' in as many equal parts of the run."""
-    _, facts = weights.load(path)
+    _, facts = trained(path)
+    schema.each(schema.fields({"l1": schema.real}), PARTS)(facts["history"], f"{path}: facts.history")
     if facts["data"] != datasets.data_hash(faces):
         raise InputError(f"{path}: was trained on other faces ({facts['data']}, not {datasets.data_hash(faces)})")
     source = Source.of(faces, _recipe(facts["recipe"]), seed=facts["seed"])

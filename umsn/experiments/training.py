@@ -7,9 +7,10 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
+from umsn import schema
 from umsn.files import InputError, read_json
-from umsn.networks import weights
 from umsn.records import provenance
+from umsn.training.checkpoint import trained
 from umsn.training.stages import STAGES
 
 #: The hardware of a stage whose checkpoint does not say.
@@ -20,6 +21,15 @@ AGAIN = (
     "run `umsn train` under each stage's recipe and seed, on faces whose hash is `data`; then this "
     "command on the folders that it left. The photographs are not ours to pass on, so the numbers of "
     "another training will differ"
+)
+
+#: An earlier record, as far as its stages are kept.
+EARLIER = schema.fields(
+    {
+        "provenance": schema.fields({"platform": schema.fields({"cpu": schema.text})}, {"precision": schema.text}),
+        "stages": schema.fields(others=schema.fields({"hardware": schema.text}, {"precision": schema.text})),
+    },
+    {"earlier": schema.each(schema.fields())},
 )
 
 
@@ -34,16 +44,18 @@ def measure(
     A folder holds a checkpoint for each stage, with its facts; a stage's name is followed by its recipe's. Of an
     earlier record (``after``) the folders need not be there any more.
     """
-    before = read_json(after) if after else {"stages": {}}
+    before = {"stages": {}}
+    if after is not None:
+        EARLIER(before := read_json(after), str(after))
     stages = {name: _told(stage, before["provenance"]) for name, stage in before["stages"].items()}
     for folder, name in product(folders, STAGES):
         path = Path(folder) / f"{name}.safetensors"
         if path.exists():
-            _, facts = weights.load(path)
+            _, facts = trained(path)
             stages[f"{name}, {facts['recipe']['name']}"] = _stage(facts, whole=STAGES[name].schedule == "whole")
     if not stages:
         raise InputError(f"{', '.join(map(str, folders))}: no checkpoints; folders of umsn train were expected")
-    earlier = [*before.get("earlier", []), before["provenance"]] if after else []
+    earlier = [*before.get("earlier", []), before["provenance"]] if after is not None else []
     return {"provenance": provenance(note=note, again=AGAIN), "earlier": earlier, "stages": stages}
 
 
@@ -69,7 +81,7 @@ def _stage(facts: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
 def _told(stage: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
     """A stage of an earlier record, which left to that record's provenance what it ran on."""
     here = made["platform"]["cpu"] if stage["hardware"] == AS_MADE else stage["hardware"]
-    return {**stage, "hardware": here, "precision": stage.get("precision") or made["precision"]}
+    return {**stage, "hardware": here, "precision": stage.get("precision") or made.get("precision", "")}
 
 
 def _rounded(row: Mapping[str, float]) -> dict[str, float]:

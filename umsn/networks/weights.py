@@ -83,6 +83,15 @@ def decoded(content: bytes, device: str | torch.device = "cpu") -> tuple[dict[st
     return {n: t.float() if t.dtype == torch.float16 else t for n, t in there.items()}, facts
 
 
+def is_ours(content: bytes) -> bool:
+    """Whether a file's content is weights as `save` writes them."""
+    try:
+        decoded(content)
+    except (SafetensorError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def digest(path: str | PathLike[str]) -> str:
     """The first twelve hexadecimal digits of a file's SHA-256, by which records name weights."""
     return digest_of(read_bytes(path, "a file whose digest is asked for was expected"))

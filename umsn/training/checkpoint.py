@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,31 @@ REACHED = schema.fields(
         "seconds": schema.number(0),
         "history": schema.each(schema.fields({"step": schema.whole(0, 10**9)}, others=schema.real)),
         "sums": schema.fields(others=schema.real),
+    }
+)
+
+#: What it says of its training: all that is asked of a stage that has ended.
+TRAINED = schema.fields(
+    {
+        "recipe": schema.fields(
+            {
+                "name": schema.text,
+                "parsing_widths": schema.each(schema.whole(1, 4096), 1, 16),
+                "crop": schema.whole(16, 2048),
+                "kernels": schema.whole(1, 10**6),
+            },
+            dict.fromkeys(("sigma", "anxiety"), schema.each(schema.number(0, 1), 2, 2)),
+        ),
+        "schedule": schema.fields(
+            {
+                "batch": schema.whole(1, 10**6),
+                "learning_rate": schema.number(0),
+                "decay": schema.text,
+            }
+        ),
+        "seed": schema.whole(0, 2**63 - 1),
+        "data": schema.text,
+        "history": schema.each(schema.fields({"step": schema.whole(0, 10**9), "loss": schema.real}), 1),
     }
 )
 
@@ -124,29 +150,45 @@ class Checkpoint:
         return found
 
 
+def trained(path: str | PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a stage's checkpoint and what it says. Raises InputError, naming the field, for other files."""
+    tensors, facts = weights.load(path)
+    for check in (REACHED, TRAINED):
+        check(facts, f"{path}: facts")
+    return tensors, facts
+
+
 def _plain(state: State) -> dict[str, Any]:
     return {**state._asdict(), "history": list(state.history), "sums": dict(state.sums)}
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """A block in which no other process on this machine, or on this network's disk, trains into the same checkpoint.
+    """A block in which no other training on this machine, or on this network's disk, works on the same checkpoint.
 
-    Raises InputError where one does already. The lock ends with the process, however it dies.
+    Among processes that share a training the first holds the lock for all. Raises InputError, in each of them, where
+    another training has it already. The lock ends with the process, however it dies.
     """
-    if fcntl is None or not processes.first():
+    with _locked(path) if fcntl is not None and processes.first() else nullcontext() as refused:
+        if told := next(filter(None, processes.gathered(refused)), None):
+            raise InputError(told)
         yield
-        return
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[str | None]:
+    """Hold the lock of a checkpoint for the length of a block; yields None or, where it cannot be had, why."""
     place = path.with_name(f".{path.stem}.lock")
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("wb") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            raise InputError(f"{path}: another training is at work on it; wait, or choose another folder") from None
+            yield f"{path}: another training is at work on it; wait, or choose another folder"
+            return
         except OSError:  # a disk that knows no locks
             pass
         try:
-            yield
+            yield None
         finally:
             place.unlink(missing_ok=True)

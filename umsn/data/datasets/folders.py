@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -59,7 +60,7 @@ def _paired(folder: Path, table: Sequence[int]) -> Iterator[Entry]:
 
 def pictures(folder: Path) -> dict[str, Path]:
     """Pictures of a folder by their stem, in order."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(f"{folder}: no such folder; pictures were expected there")
     found: dict[str, Path] = {}
     try:

@@ -58,7 +58,7 @@ def load_pairs(folder: str | os.PathLike[str], *, limit: int | None = None) -> P
     picture whose name says no kernel or whose sharp picture is not there, and for a sharp picture without blurred ones.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(f"{folder}: no such folder; *_gt and *_blur folders were expected in it")
     sharp = [folder] if folder.name.endswith("_gt") else sorted(p for p in folder.rglob("*_gt") if p.is_dir())
     if len(sharp) != 1:

@@ -95,13 +95,11 @@ def _schedule(schedule: Schedule) -> str:
     return f"{schedule.iterations:,} x {schedule.batch} at {schedule.learning_rate:.2g}, {schedule.decay}"
 
 
-def times(histories: Mapping[str, Rows]) -> pd.DataFrame:
-    """What each stage took and what it learned: iterations, seconds, seconds an iteration, first and last mean loss."""
+def trainings(histories: Mapping[str, Rows]) -> pd.DataFrame:
+    """How far each stage came: iterations, first and last mean loss; no seconds, which differ from run to run."""
     rows = {
         name: {
             "iterations": steps[-1]["step"],
-            "seconds": round(steps[-1]["seconds"], 1),
-            "seconds an iteration": round(steps[-1]["seconds"] / steps[-1]["step"], 3),
             "first loss": round(steps[0]["loss"], 4),
             "last loss": round(steps[-1]["loss"], 4),
         }
