@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
 
     chosen = recipe(options.recipe)
     to_learn, to_validate = _wanted(options, chosen.faces)
-    usual = list(stages.STAGES) if options.all else ["umsn"] if options.start else list(stages.UP_TO_UMSN)
+    usual = list(stages.ALL) if options.all else ["umsn"] if options.start else list(stages.UP_TO_UMSN)
     names = options.stage or usual
     if unknown := [name for name in names if name not in stages.STAGES]:
         raise InputError(f"stage {unknown[0]!r}: expected one of {', '.join(stages.STAGES)}")
@@ -85,12 +85,11 @@ def run(options: argparse.Namespace) -> None:
 
 def _export(work: object, names: list[str]) -> None:
     """Leave what was trained as files for the other commands."""
-    from umsn.networks.deblurring import VARIANTS
     from umsn.records import provenance
     from umsn.training import stages
 
     for name in names:
-        if name.split("-")[0] in VARIANTS and work.checkpoint(name).exists():
+        if stages.STAGES[name].method is not None and work.checkpoint(name).exists():
             path = work.folder / "pretrained" / f"{name}.safetensors"
             stages.export(work, name, path, {"provenance": provenance()})
             print(f"{path}: for umsn deblur --weights and umsn evaluate --weights")
