@@ -13,7 +13,8 @@ def add_options(add: Add) -> None:
     add(
         "--method",
         default="umsn",
-        help="blurred, cho, krishnan, pan, shan, xu, zhong, bnet, maps, nrl, umsn; several with commas (default: umsn)",
+        help="blurred, cho, krishnan, pan, shan, xu, zhong, bnet, maps, nrl, umsn or, with --weights, nah, shen, "
+        "shen-gan; several with commas (default: umsn)",
     )
     add("--faces", default="20", metavar="FOLDER|N", help="a folder of sharp faces, or how many to draw (default: 20)")
     add_layout(add)
@@ -29,7 +30,7 @@ def add_options(add: Add) -> None:
         help="standard deviation, of [0, 1] (default: 0.01)",
     )
     add_seed(add, "of kernels, noise and drawn faces")
-    add_weights(add)
+    add_weights(add, folder=True)
     add_fast(add)
     add("--device", default="auto", help="cpu, cuda, or auto (default)")
     add("--json", type=place, metavar="FILE", help="write all rows, their means and where they come from")

@@ -86,12 +86,13 @@ def add_fast(add: Add) -> None:
     add("--fast", action="store_true", help="by ONNX Runtime on the CPU, in about half the time (prepared once)")
 
 
-def add_weights(add: Add) -> None:
+def add_weights(add: Add, *, folder: bool = False) -> None:
+    many = ", or their folder" if folder else ""
     add(
         "--weights",
         type=place,
         metavar="FILE",
-        help="networks trained with umsn train (default: those of the package)",
+        help=f"networks trained with umsn train{many} (default: those of the package)",
     )
 
 

@@ -63,7 +63,7 @@ def measure(
 ) -> dict[str, Any]:
     """What `umsn evaluate` asks for -> {"provenance", "summary", "rows"}, as JSON holds it.
 
-    method: one or several of `methods.UNTRAINED` and bnet, maps, nrl, umsn, with commas
+    method: one or several of `methods.UNTRAINED`, bnet, maps, nrl, umsn and `networks.rivals.LEARNED`, with commas
     faces: a folder of sharp faces, or a number of synthetic people, whom no training drew
     layout: of the folder; "pairs" are images that somebody else blurred (*_gt and *_blur), where sizes, kernels, noise,
         seed, centre and quantise say nothing
@@ -75,7 +75,8 @@ def measure(
     seed: of kernels and noise, and of synthetic people
     centre: what of a kernel lies in its middle: its path's "box", or its "mass"
     limit: how many faces of a folder, the first ones; by default all
-    weights: a file exported by umsn; by default the package's networks
+    weights: a file exported by umsn, or a folder of them by the names of their methods; by default the package's
+        networks, of which there are none for `networks.rivals.LEARNED`
     networks: in their place, by the names of their methods
     fast: whether ONNX Runtime computes the trained networks, on the CPU
     quantise: whether blurred images are rounded to the 256 levels of a file

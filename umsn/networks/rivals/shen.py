@@ -13,10 +13,10 @@ is a transposed convolution of the three colours; p_2 is p_1, max-pooled. "shen-
 Simplified: p are the K = 4 maps of this project's S-Net, the same that UMSN sees, in the place of eleven maps of a
 parser of their own; |m_parts ...| takes brows, eyes, nose and mouth together, in the place of one term each; the critic
 moves in the same step as the generator. The released code only restores: of training it says nothing, and the paper
-was not at hand. So our choice are 64 channels; UMSN's rate; lambda_s = 5, with which the parts, some 7% of a face's
-pixels, weigh about as much as all others together; and lambda_a = 1e-3, ten times that of `nah`, since the gradient of
-L1 is some ten times that of a squared error of 0.05. Kernels do not grow during training (the publication's incremental
-training), since all methods here see UMSN's batches.
+was not at hand. So these are our choice: 64 channels; first weights that keep the size of values; images less 0.5;
+UMSN's rate; lambda_s = 5, with which the parts, some 7% of a face's pixels, weigh about as much as all others together;
+and lambda_a = 1e-3, ten times that of `nah`, since the gradient of L1 is some ten times that of a squared error of
+0.05. Kernels do not grow during training (the publication's incremental training): all methods here see UMSN's batches.
 
 That it works is seen by one batch that it learns by heart and by what it restores when the maps are moved
 (`tests/test_rivals_learned.py`), and by the validation's PSNR against that of the blurred images in the history of
@@ -71,11 +71,14 @@ class Shen(nn.Module):
 
     def forward(self, blurred: Tensor, masks: Tensor) -> MultiScale:
         height, width = blurred.shape[-2:]
-        y, y_half = scaled(blurred, 2)
+        y, y_half = scaled(blurred - 0.5, 2)
         p = pad_to(masks, 2)
-        x = self.coarse(torch.cat([y_half, F.max_pool2d(p, 2)], dim=1))  # (B, 3, H/2, W/2)
-        restored = self.fine(torch.cat([self.up(x), y, p], dim=1))[..., :height, :width].float()  # (B, 3, H, W)
-        return MultiScale(restored, restored - blurred, (x.float(),))
+        x = self.coarse(
+            torch.cat([y_half, F.max_pool2d(p, 2)], dim=1)
+        )  # (B, 3, H/2, W/2), less 0.5 as all images in here
+        x1 = self.fine(torch.cat([self.up(x), y, p], dim=1))[..., :height, :width]  # (B, 3, H, W)
+        restored = x1.float() + 0.5
+        return MultiScale(restored, restored - blurred, (x.float() + 0.5,))
 
 
 class Objective(nn.Module):
