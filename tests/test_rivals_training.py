@@ -17,6 +17,7 @@ from umsn.networks.rivals import LEARNED
 from umsn.recipes import recipe
 from umsn.training import stages
 from umsn.training.batches import Source
+from umsn.training.loop import generator_of
 
 FACES = striped()
 FIRST = ("parse-clean", "parse-blurry")
@@ -39,22 +40,25 @@ def same(a: Path, b: Path) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_rivals_see_umsn_s_batches(tmp_path, monkeypatch):
-    """Step by step the same bits; other rows of Table VI keep their own."""
-    run, seen, draw = run_in(tmp_path, width=8), {}, Source.batch
+def parsed(trained, folder):
+    """A new run with S-Net's two stages."""
+    run = run_in(folder, width=8)
+    for stage in FIRST:
+        run.checkpoint(stage).write_bytes(trained.checkpoint(stage).read_bytes())
+    return run
 
-    def remember(source, size, generator, *, only=None):
-        batch = draw(source, size, generator, only=only)
-        seen.setdefault(now, []).append(batch.blurred)
-        return batch
 
-    monkeypatch.setattr(Source, "batch", remember)
-    every = ("parse-clean", "parse-blurry", *(name for name in stages.UP_TO_UMSN if "stream" in name), "umsn", "bnet")
-    for now in (*every, "nah", "shen"):
-        stages.train(run, FACES, stages=[now], say=None)
-    assert len(seen["umsn"]) == 5  # one of them, the first, only shows the shapes
-    assert all(torch.equal(a, b) for name in ("nah", "shen") for a, b in zip(seen["umsn"], seen[name], strict=True))
-    assert not torch.equal(seen["umsn"][1], seen["bnet"][1])
+def test_rivals_see_umsn_s_batches(trained, tmp_path, monkeypatch):
+    """Step by step the same bits; other stages keep their own."""
+    run, seen, draw = parsed(trained, tmp_path), [], Source.batch
+    source = Source.of(FACES, run.recipe, seed=0)
+    for name, whose in (("bnet", "bnet"), ("shen", "umsn"), ("nah", "umsn")):
+        expected = [source.batch(2, generator_of(0, whose, step)).blurred for step in range(4)]
+        with monkeypatch.context() as patch:
+            patch.setattr(Source, "batch", lambda *given, **words: seen.append(draw(*given, **words)) or seen[-1])
+            stages.train(run, FACES, stages=[name], say=None)
+        assert all(torch.equal(batch.blurred, one) for batch, one in zip(seen[-4:], expected, strict=True)), name
+    assert stages.STAGES["umsn"].batches is None
 
 
 def test_rivals_are_trained_as_long_as_umsn_and_as_fast_as_published():
@@ -69,9 +73,7 @@ def test_rivals_are_trained_as_long_as_umsn_and_as_fast_as_published():
 @pytest.mark.parametrize("name", SOME)
 def test_an_interrupted_rival_goes_on_to_the_same_weights(trained, tmp_path, name):
     """Also its critic, which the checkpoint holds as well."""
-    parts = run_in(tmp_path, width=8)
-    for stage in FIRST:
-        parts.checkpoint(stage).write_bytes(trained.checkpoint(stage).read_bytes())
+    parts = parsed(trained, tmp_path)
     for _ in range(4):
         stages.train(parts, FACES, stages=[name], minutes=1e-6, say=None)
     assert weights.load(parts.checkpoint(name))[1]["step"] == 4
@@ -115,12 +117,9 @@ def test_weights_of_another_method_are_refused(trained):
 
 def test_a_rival_goes_on_from_its_own_weights_and_takes_s_net_from_any(trained, tmp_path):
     start = trained.folder / "pretrained" / "shen.safetensors"
-    more = replace(run_in(tmp_path, width=8), start=start)
+    more, fresh = replace(run_in(tmp_path / "more", width=8), start=start), trained
     begun = weights.pipeline(start).network.state_dict()
     assert all(torch.equal(tensor, begun[key]) for key, tensor in more.task("shen").network.state_dict().items())
-    fresh = run_in(tmp_path, width=8)
-    for stage in FIRST:
-        fresh.checkpoint(stage).write_bytes(trained.checkpoint(stage).read_bytes())
     news = (run.task("nah").network.state_dict() for run in (more, fresh))
     assert all(torch.equal(a, b) for a, b in zip(*(new.values() for new in news), strict=True))
     blurred = torch.rand(1, 3, 24, 24)
@@ -166,9 +165,9 @@ def test_their_cost_is_listed():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LEARNED)
-def test_onnx_runtime_restores_the_same(trained, tmp_path, name):
+def test_onnx_runtime_restores_the_same(trained, tmp_path):
+    """Of a network with maps, two scales, pooling and a transposed convolution."""
     pytest.importorskip("onnxruntime")
-    found = weights.pipeline(trained.folder / "pretrained" / f"{name}.safetensors")
+    found = weights.pipeline(trained.folder / "pretrained" / "shen.safetensors")
     blurred = torch.rand(1, 3, 128, 128)
     torch.testing.assert_close(Fast(found, folder=tmp_path)(blurred), found(blurred).restored, atol=1e-3, rtol=0)
