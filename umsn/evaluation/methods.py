@@ -44,6 +44,7 @@ TITLES = {
     "shan": "Shan et al. (SIGGRAPH 2008)",
     "shen": "Shen et al. (CVPR 2018)",
     "shen-gan": "Shen et al. (CVPR 2018), with GAN",
+    "song": "Song et al. (IJCV 2019)",
     "xu": "Xu et al. (CVPR 2013)",
     "zhong": "Zhong et al. (CVPR 2013)",
 }

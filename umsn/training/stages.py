@@ -256,9 +256,10 @@ def export(run: Run, stage: str, path: Path, facts: Mapping[str, Any]) -> None:
     run.trained("parse-blurry", snet, "snet")
     kept = {f"snet.{n}": t for n, t in snet.state_dict().items()}
     kept |= {n.removeprefix("task."): t for n, t in tensors.items() if n.startswith("task.network.")}
-    recipe = run.recipe
+    recipe, method = run.recipe, STAGES[stage].method
+    perceptual = found.get("perceptual", False) and (method not in LEARNED or LEARNED[method].perceptual)
     about = {
-        "method": STAGES[stage].method,
+        "method": method,
         "stage": stage,
         "width": recipe.width,
         "expansion": recipe.expansion,
@@ -269,6 +270,6 @@ def export(run: Run, stage: str, path: Path, facts: Mapping[str, Any]) -> None:
         "data": found["data"],
         "recipe": found["recipe"],
         "start": found.get("start"),
-        "perceptual": found.get("perceptual", False),
+        "perceptual": perceptual,
     }
     weights.save(path, kept, {**about, **facts}, half=True)
