@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from umsn import schema
 from umsn.files import InputError, parsed, read_bytes, whole
-from umsn.networks.deblurring import VARIANTS, Deblurred, build
+from umsn.networks.deblurring import VARIANTS, Deblurred, build, parameters
 from umsn.networks.parsing import SNet
 from umsn.networks.rivals import LEARNED
 
@@ -150,17 +150,26 @@ def assembled(
             f"{source}: says nothing of its networks ({error}); a file exported by umsn was expected"
         ) from None
     snet = SNet(widths=tuple(facts["parsing_widths"]))
-    network = _network(facts)
+    network = _network(facts, tensors, source)
     into(snet, tensors, prefix="snet.", source=source)
     into(network, tensors, prefix="network.", source=source)
     return Pipeline(snet.to(device).eval(), network.to(device).eval(), facts, digest)
 
 
-def _network(facts: Mapping[str, Any]) -> nn.Module:
-    """A new one, of the method and widths that facts tell; a rival of Table III has no expansion."""
-    if facts["method"] in LEARNED:
-        return LEARNED[facts["method"]].network(facts["width"])
-    return build(facts["method"], width=facts["width"], expansion=facts["expansion"])
+def _network(facts: Mapping[str, Any], tensors: Mapping[str, Tensor], source: object) -> nn.Module:
+    """A new one, of the method and widths that facts tell; rivals of Table III have no expansion.
+
+    Raises InputError where a rival, whose width may ask for gigabytes, would be larger than what is there for it.
+    """
+    method, width = facts["method"], facts["width"]
+    if method not in LEARNED:
+        return build(method, width=width, expansion=facts["expansion"])
+    with torch.device("meta"):  # where nothing is allocated
+        needed = parameters(LEARNED[method].network(width))
+    held = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("network."))
+    if needed > held:
+        raise InputError(f"{source}: holds {held:,} numbers; {method!r} of width {width} has {needed:,}")
+    return LEARNED[method].network(width)
 
 
 @lru_cache(maxsize=8)
