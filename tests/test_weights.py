@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from umsn.files import InputError
-from umsn.networks import weights
+from umsn.networks import rivals, weights
 from umsn.networks.deblurring import build
 from umsn.networks.parsing import SNet
 
@@ -64,6 +64,22 @@ def test_weights_of_other_networks_do_not_fit(tmp_path):
     weights.save(path, tensors, {})
     with pytest.raises(InputError, match="says nothing of its networks"):
         weights.pipeline(path)
+
+
+def test_a_width_that_the_file_does_not_fill_is_refused_before_it_is_allocated(tmp_path, monkeypatch):
+    """This rival of width 512 would take 3 GB."""
+    saved(tmp_path / "a.safetensors")
+    tensors, facts = weights.load(tmp_path / "a.safetensors")
+    devices, make = [], rivals.nah.Nah.__init__
+
+    def remember(network, **widths):
+        make(network, **widths)
+        devices.append(next(network.parameters()).device.type)
+
+    monkeypatch.setattr(rivals.nah.Nah, "__init__", remember)
+    with pytest.raises(InputError, match="'nah' of width 512 has 747,479,337"):
+        weights.assembled(tensors, facts | {"method": "nah", "width": 512}, source="a", digest="")
+    assert devices == ["meta"]
 
 
 def test_the_package_s_networks_load_and_restore_within_range():

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
 
     chosen = recipe(options.recipe)
     to_learn, to_validate = _wanted(options, chosen.faces)
-    usual = list(stages.STAGES) if options.all else ["umsn"] if options.start else list(stages.UP_TO_UMSN)
+    usual = list(stages.ALL) if options.all else ["umsn"] if options.start else list(stages.UP_TO_UMSN)
     names = options.stage or usual
     if unknown := [name for name in names if name not in stages.STAGES]:
         raise InputError(f"stage {unknown[0]!r}: expected one of {', '.join(stages.STAGES)}")
@@ -99,9 +99,9 @@ def _export(work: object, names: list[str]) -> None:
 
 def _exports(folder: Path, names: list[str]) -> dict[str, Path]:
     """Where the networks of those stages go that other commands use."""
-    from umsn.networks.deblurring import VARIANTS
+    from umsn.training.stages import STAGES
 
-    return {n: folder / "pretrained" / f"{n}.safetensors" for n in names if n.split("-")[0] in VARIANTS}
+    return {n: folder / "pretrained" / f"{n}.safetensors" for n in names if STAGES[n].method is not None}
 
 
 def _wanted(options: argparse.Namespace, count: int) -> tuple[Chosen, Chosen | None]:

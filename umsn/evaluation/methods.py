@@ -12,6 +12,7 @@ from umsn.evaluation import rivals
 from umsn.files import InputError
 from umsn.networks.deblurring import VARIANTS
 from umsn.networks.onnx_export import Fast
+from umsn.networks.rivals import LEARNED
 from umsn.networks.weights import Pipeline, pipeline, shipped, shipped_names
 
 Method = Callable[[Tensor], Tensor]  #: blurred (B, 3, H, W) in [0, 1] -> restored, likewise
@@ -27,8 +28,8 @@ UNTRAINED: Mapping[str, Method] = {
     "zhong": rivals.directional.deblur,
 }
 
-#: Methods that need weights: the rows of Table VI.
-TRAINED: tuple[str, ...] = VARIANTS
+#: Methods that need weights: the rows of Table VI, and the rivals that are trained.
+TRAINED: tuple[str, ...] = (*VARIANTS, *LEARNED)
 
 #: How the paper calls them.
 TITLES = {
@@ -40,8 +41,13 @@ TITLES = {
     "umsn": "UMSN",
     "cho": "Cho et al. (SIGGRAPH 2009)",
     "krishnan": "Krishnan et al. (CVPR 2011)",
+    "kupyn": "Kupyn et al. (ICCV 2019)",
+    "nah": "Nah et al. (CVPR 2017)",
     "pan": "Pan et al. (ECCV 2014)",
     "shan": "Shan et al. (SIGGRAPH 2008)",
+    "shen": "Shen et al. (CVPR 2018)",
+    "shen-gan": "Shen et al. (CVPR 2018), with GAN",
+    "song": "Song et al. (IJCV 2019)",
     "xu": "Xu et al. (CVPR 2013)",
     "zhong": "Zhong et al. (CVPR 2013)",
 }
@@ -70,19 +76,27 @@ def networks_of(
     """The trained networks that the named methods need.
 
     They are the package's or, with ``weights``, those of that file or, where it is a folder, of NAME.safetensors in it,
-    as `umsn train` leaves them. Raises InputError for a name that no method has, and for weights that cannot be read.
+    as `umsn train` leaves them. Raises InputError for a name that no method has, for weights that cannot be read, and
+    where a rival has none.
     """
     known = (*UNTRAINED, *TRAINED)
     if unknown := [name for name in names if name not in known]:
         raise InputError(f"method {unknown[0]!r}: expected one of {', '.join(known)}, or {ALL} alone")
     trained = [name for name in names if name not in UNTRAINED]
-    if weights is None:
-        return {name: shipped(name, device) for name in trained}
-    return {name: pipeline(_of(name, weights), device) for name in trained}
+    return {name: shipped(name, device) if weights is None else _given(name, weights, device) for name in trained}
 
 
-def _of(name: str, weights: str | os.PathLike[str]) -> Path:
-    return Path(weights, f"{name}.safetensors") if Path(weights).is_dir() else Path(weights)
+def _given(name: str, weights: str | os.PathLike[str], device: str) -> Pipeline:
+    """The networks in the file or folder. Raises InputError where they are a rival's, or no rival's, against the name.
+
+    Rows of Table VI may be measured in each other's place, as UMSN without L_c is in UMSN's.
+    """
+    path = Path(weights) / f"{name}.safetensors" if Path(weights).is_dir() else Path(weights)
+    found = pipeline(path, device)
+    told = found.facts["method"]
+    if told != name and not {told, name}.isdisjoint(LEARNED):
+        raise InputError(f"{path}: networks of method {told!r}; those of {name!r} were expected")
+    return found
 
 
 def methods_of(names: Sequence[str], networks: Mapping[str, Pipeline], *, fast: bool = False) -> dict[str, Method]:
@@ -96,5 +110,5 @@ def restoring(networks: Pipeline, *, fast: bool = False) -> Method:
 
 
 def named_method(name: str, device: str = "cpu", weights: str | os.PathLike[str] | None = None) -> Method:
-    """The method called ``name``: one of `UNTRAINED`, or a trained network (Table VI)."""
+    """The method called ``name``: one of `UNTRAINED`, or a trained network (Table VI, or a rival)."""
     return methods_of([name], networks_of([name], weights, device))[name]

@@ -77,7 +77,8 @@ def measure(
     seed: of kernels and noise, and of synthetic people
     centre: what of a kernel lies in its middle: its path's "box", or its "mass"
     limit: how many faces of a folder, the first ones; by default all
-    weights: a file exported by umsn, or a folder of them by their methods; by default the package's networks
+    weights: a file exported by umsn, or a folder of them by the names of their methods; by default the package's
+        networks, of which there are none for `networks.rivals.LEARNED`
     networks: in their place, by the names of their methods
     fast: whether ONNX Runtime computes the trained networks, on the CPU
     quantise: whether blurred images are rounded to the 256 levels of a file

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Mapping
 
 import pandas as pd
 import torch
@@ -19,6 +20,7 @@ from umsn.networks.blocks import ResBlock
 from umsn.networks.confidence import ConfidenceNetwork
 from umsn.networks.deblurring import FirstStage, FNet, build, parameters
 from umsn.networks.parsing import SNet
+from umsn.networks.rivals import LEARNED
 from umsn.recipes import Recipe
 
 #: Channels of what the networks' `forward` methods call their arguments.
@@ -87,7 +89,16 @@ def networks(recipe: Recipe, *, size: int = 128) -> pd.DataFrame:
         "UMSN": build("umsn", width=width, expansion=expansion),
         "Confidence network (training only)": ConfidenceNetwork(),
     }
-    found = [(name, parameters(network), macs(network, size=size)[""]) for name, network in rows.items()]
+    return _table(rows, size)
+
+
+def learned(recipe: Recipe, *, size: int = 128) -> pd.DataFrame:
+    """The same of the rivals of Table III that are trained, by the names of their methods."""
+    return _table({name: rival.network(recipe.width) for name, rival in LEARNED.items()}, size)
+
+
+def _table(networks: Mapping[str, nn.Module], size: int) -> pd.DataFrame:
+    found = [(name, parameters(network), macs(network, size=size)[""]) for name, network in networks.items()]
     return pd.DataFrame(found, columns=["network", "parameters", "macs"])
 
 

@@ -18,13 +18,14 @@ from torch import Tensor, nn
 
 from umsn import schema
 from umsn.files import InputError, parsed, read_bytes, whole
-from umsn.networks.deblurring import UMSN, VARIANTS, Deblurred, build
+from umsn.networks.deblurring import VARIANTS, Deblurred, build, parameters
 from umsn.networks.parsing import SNet
+from umsn.networks.rivals import LEARNED
 
 #: What weights say of their networks.
 NETWORKS = schema.fields(
     {
-        "method": schema.one_of(*VARIANTS),
+        "method": schema.one_of(*VARIANTS, *LEARNED),
         "width": schema.whole(8, 512),
         "expansion": schema.number(1 / 16, 8),
         "parsing_widths": schema.each(schema.whole(1, 1024), 1, 8),
@@ -116,7 +117,7 @@ class Pipeline(NamedTuple):
     """The walk of Fig. 2: S-Net names the classes of a blurred face, a deblurring network restores it."""
 
     snet: SNet
-    network: UMSN
+    network: nn.Module
     facts: Mapping[str, Any]
     digest: str  #: the first twelve hexadecimal digits of the file's SHA-256
 
@@ -158,16 +159,35 @@ def assembled(
             f"{source}: says nothing of its networks ({error}); a file exported by umsn was expected"
         ) from None
     snet = SNet(widths=tuple(facts["parsing_widths"]))
-    network = build(facts["method"], width=facts["width"], expansion=facts["expansion"])
+    network = _network(facts, tensors, source)
     into(snet, tensors, prefix="snet.", source=source)
     into(network, tensors, prefix="network.", source=source)
     return Pipeline(snet.to(device).eval(), network.to(device).eval(), facts, digest)
+
+
+def _network(facts: Mapping[str, Any], tensors: Mapping[str, Tensor], source: object) -> nn.Module:
+    """A new one, of the method and widths that facts tell; rivals of Table III have no expansion.
+
+    Raises InputError where a rival, whose width may ask for gigabytes, would be larger than what is there for it.
+    """
+    method, width = facts["method"], facts["width"]
+    if method not in LEARNED:
+        return build(method, width=width, expansion=facts["expansion"])
+    with torch.device("meta"):  # where nothing is allocated
+        needed = parameters(LEARNED[method].network(width))
+    held = sum(tensor.numel() for name, tensor in tensors.items() if name.startswith("network."))
+    if needed > held:
+        raise InputError(f"{source}: holds {held:,} numbers; {method!r} of width {width} has {needed:,}")
+    return LEARNED[method].network(width)
 
 
 @lru_cache(maxsize=8)
 def shipped(method: str = "umsn", device: str = "cpu") -> Pipeline:
     """The trained networks in the package: "umsn", or another row of Table VI. See umsn/pretrained/MODEL_CARD.md."""
     resource = files("umsn") / "pretrained" / f"{method}.safetensors"
+    if method in LEARNED and not resource.is_file():
+        how = f"`umsn train --stage {method}` makes a file, which --weights names"
+        raise InputError(f"method {method!r}: the package has no weights of this rival; {how}")
     if not resource.is_file():
         raise InputError(f"method {method!r}: no weights of that name come with the package")
     with as_file(resource) as path:

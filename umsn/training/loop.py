@@ -34,6 +34,7 @@ def fit(
     path: Path,
     *,
     seed: int,
+    batches: str | None = None,
     facts: Mapping[str, Any] | None = None,
     minutes: float | None = None,
     save_every: float = 60,
@@ -51,6 +52,7 @@ def fit(
     source: gives the batches; its device is the training's
     path: the checkpoint (`Checkpoint`), written every ``save_every`` seconds and at the end, with its history beside it
         as JSON; copies are kept at the fractions ``snapshots`` of the run
+    batches: the stage whose batches it sees, step by step, under the same seed; by default its own, that of ``path``
     facts: what the checkpoint says besides; with schedule, seed and precision they tell one training from another
     precision: of the convolutions (by default `fast_type`'s); not every processor that has bfloat16 is faster with it
     validate: measures the task on faces that it is not trained on, at every twentieth of the run
@@ -85,7 +87,7 @@ def fit(
 
     while step < schedule.iterations:
         # the batch follows from seed, stage and step; of it, this process takes its share
-        batch = source.batch(schedule.batch, generator_of(seed, name, step), only=task.only)
+        batch = source.batch(schedule.batch, generator_of(seed, batches or name, step), only=task.only)
         batch = Batch(*(tensor[processes.rank() :: processes.count()] for tensor in batch))
 
         # the rate of this step

@@ -1,7 +1,8 @@
 """The paper's training stages as data: what each one trains, from what, and with which loss (Sec. IV-A).
 
 S-Net learns sharp faces, then blurred ones; four first-stage networks learn one class each; UMSN starts from their
-F-Nets and learns the whole with L_total. `umsn.training.loop` is the loop that runs them.
+F-Nets and learns the whole with L_total. Rivals of Table III are trained as UMSN is. `umsn.training.tasks` has what is
+trained, `umsn.training.loop` is the loop that runs it.
 """
 
 from __future__ import annotations
@@ -14,128 +15,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from umsn import places, processes
 from umsn.data.datasets import MARGIN, WIDE, data_hash
-from umsn.evaluation import metrics
 from umsn.faces import CLASSES, FaceSet
 from umsn.files import InputError
 from umsn.networks import weights
 from umsn.networks.blocks import compile_blocks
 from umsn.networks.confidence import ConfidenceNetwork
 from umsn.networks.deblurring import VARIANTS, FirstStage, FNet, Variant, build
-from umsn.networks.losses import class_losses, confidence_loss, perceptual_loss, total_loss
 from umsn.networks.parsing import SNet
-from umsn.recipes import Recipe, Schedule
-from umsn.training.batches import Batch, Source, drawn_faces
+from umsn.networks.rivals import LEARNED
+from umsn.recipes import PAPER, Recipe, Schedule
+from umsn.training.batches import Source, drawn_faces
 from umsn.training.checkpoint import alone
 from umsn.training.history import Clock
 from umsn.training.loop import fit, seed_of
-
-Features = Callable[[Tensor], Tensor]
+from umsn.training.tasks import Features, Parsing, Rival, Stream, Task, Whole
 
 #: Pictures that a stage is validated on, and how many are restored together.
 VALIDATED, VALIDATED_TOGETHER = 32, 4
-
-
-class Parsing(nn.Module):
-    """S-Net with cross entropy, on sharp faces or on blurred ones (Sec. IV-A.1)."""
-
-    only: int | None = None
-
-    def __init__(self, snet: SNet, *, blurry: bool) -> None:
-        super().__init__()
-        self.snet, self.blurry = snet, blurry
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        logits = self.snet(batch.blurred if self.blurry else batch.sharp).float()
-        return {"loss": F.cross_entropy(logits, batch.masks.argmax(1))}
-
-    def measure(self, batch: Batch) -> dict[str, float]:
-        """The F-score of each class, over all pixels of the batch."""
-        predicted = self.snet(batch.blurred if self.blurry else batch.sharp).argmax(1)
-        both, first, second = metrics.overlaps(predicted, batch.masks.argmax(1)).sum(0).double().unbind(-1)
-        return {f"F {name}": float(2 * both[i] / (first[i] + second[i]).clamp_min(1)) for i, name in enumerate(CLASSES)}
-
-
-class Stream(nn.Module):
-    """One first-stage network, which deblurs the one class that is blurred: L1 and perceptual loss (Sec. IV-A.2a)."""
-
-    def __init__(
-        self, network: FirstStage, only: int, parse: Callable[[Tensor], Tensor], features: Features | None, lam1: float
-    ):
-        super().__init__()
-        self.network, self.only, self.lam1 = network, only, lam1
-        self.parse, self.features = parse, features
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        with torch.no_grad():
-            mask = self.parse(batch.blurred)[:, self.only : self.only + 1]
-        restored = self.network(batch.blurred, mask).restored.float()
-        l1 = (restored - batch.sharp).abs().mean()
-        if self.features is None:
-            return {"loss": l1}
-        perceptual = perceptual_loss(restored, batch.sharp, self.features)
-        return {"loss": total_loss(l1, perceptual, self.lam1), "l1": l1, "perceptual": perceptual}
-
-    def measure(self, batch: Batch) -> dict[str, float]:
-        """PSNR before and after."""
-        mask = self.parse(batch.blurred)[:, self.only : self.only + 1]
-        return _psnr(batch, self.network(batch.blurred, mask).restored)
-
-
-class Whole(nn.Module):
-    """A row of Table VI: with L_total (Eq. 6) or, without a confidence network, with Eq. 3 in the place of Eq. 4."""
-
-    only: int | None = None
-
-    def __init__(
-        self,
-        network: nn.Module,
-        confidence: ConfidenceNetwork | None,
-        parse: Callable[[Tensor], Tensor],
-        features: Features | None,
-        recipe: Recipe,
-    ) -> None:
-        super().__init__()
-        self.network, self.confidence = network, confidence
-        self.parse, self.features, self.recipe = parse, features, recipe
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        with torch.no_grad():
-            masks = self.parse(batch.blurred)
-        restored = self.network(batch.blurred, masks).restored.float()
-        by_class = class_losses(restored, batch.sharp, batch.masks)  # (B, K)
-        terms = {"l1": by_class.sum(1).mean()}
-        terms |= {f"L_{name}": by_class[:, i].mean() for i, name in enumerate(CLASSES)}
-        loss = terms["l1"]
-        if self.confidence is not None:
-            confidence = self.confidence(restored, batch.sharp, batch.masks)  # (B, K)
-            terms |= {f"C_{name}": confidence[:, i].mean() for i, name in enumerate(CLASSES)}
-            loss = confidence_loss(by_class, confidence, self.recipe.lam)
-        if self.features is not None:
-            terms["perceptual"] = perceptual_loss(restored, batch.sharp, self.features)
-            loss = total_loss(loss, terms["perceptual"], self.recipe.lam1)
-        return {"loss": loss, **terms}
-
-    def measure(self, batch: Batch) -> dict[str, float]:
-        """PSNR before and after, and the confidence in each class."""
-        restored = self.network(batch.blurred, self.parse(batch.blurred)).restored.float()
-        found = _psnr(batch, restored)
-        if self.confidence is not None:
-            confidence = self.confidence(restored, batch.sharp, batch.masks).float().mean(0)
-            found |= {f"C_{name}": value for name, value in zip(CLASSES, confidence.tolist(), strict=True)}
-        return found
-
-
-def _psnr(batch: Batch, restored: Tensor) -> dict[str, float]:
-    pictures = {"psnr": restored.float().clamp(0, 1), "psnr blurred": batch.blurred}
-    return {name: float(metrics.psnr(picture, batch.sharp).mean()) for name, picture in pictures.items()}
-
-
-Task = Parsing | Stream | Whole
 
 
 @dataclass(frozen=True)
@@ -221,25 +121,61 @@ def _whole(run: Run, variant: Variant, *, confident: bool) -> Whole:
     return Whole(network, ConfidenceNetwork() if confident else None, run.parse(), run.features, run.recipe)
 
 
+def _rival(run: Run, name: str) -> Rival:
+    """New, but where the weights to start from are its own."""
+    width, found = run.recipe.width, LEARNED[name]
+    network = found.network(width)
+    if run.start is not None:
+        tensors, facts = weights.load(run.start)
+        if facts.get("method") == name:
+            weights.into(network, tensors, prefix="network.", source=run.start)
+    features = run.features if found.perceptual else None
+    return Rival(network, found.objective(width), run.parse(), features, run.recipe.lam1)
+
+
 class Stage(NamedTuple):
-    """One training of the paper."""
+    """One training."""
 
     schedule: str  #: the recipe's field that says how long
     make: Callable[[Run], Task]
+    method: str | None = None  #: what `weights` calls the network that is exported
+    batches: str | None = None  #: the stage whose batches it sees; by default it has its own
+    pace: float = 1  #: its learning rate, as a part of the schedule's
+
+    def plan(self, recipe: Recipe) -> Schedule:
+        """How long and how fast it is trained under a recipe."""
+        plan: Schedule = getattr(recipe, self.schedule)
+        return replace(plan, learning_rate=self.pace * plan.learning_rate)
 
 
-#: In the order of Sec. IV-A, then the other rows of Table VI. "umsn-plain" is UMSN without L_c.
+def _row(method: Variant, *, confident: bool = False) -> Stage:
+    """A row of Table VI."""
+    return Stage("whole", partial(_whole, variant=method, confident=confident), method)
+
+
+def _as_umsn(name: str) -> Stage:
+    """A rival of Table III: UMSN's batches, and a rate that is to UMSN's as their published ones are."""
+    pace = LEARNED[name].learning_rate / PAPER.whole.learning_rate
+    return Stage("whole", partial(_rival, name=name), name, "umsn", pace)
+
+
+#: In the order of Sec. IV-A, then the other rows of Table VI, then rivals of Table III. "umsn-plain" is UMSN without
+#: L_c.
 STAGES: dict[str, Stage] = {
     "parse-clean": Stage("parse_clean", lambda run: Parsing(run.snet(), blurry=False)),
     "parse-blurry": Stage("parse_blurry", lambda run: Parsing(run.snet("parse-clean"), blurry=True)),
     **{f"stream-{name}": Stage("stream", partial(_stream, only=i)) for i, name in enumerate(CLASSES)},
-    "umsn": Stage("whole", partial(_whole, variant="umsn", confident=True)),
-    "umsn-plain": Stage("whole", partial(_whole, variant="umsn", confident=False)),
-    **{m: Stage("whole", partial(_whole, variant=m, confident=False)) for m in VARIANTS if m != "umsn"},
+    "umsn": _row("umsn", confident=True),
+    "umsn-plain": _row("umsn"),
+    **{method: _row(method) for method in VARIANTS if method != "umsn"},
+    **{name: _as_umsn(name) for name in LEARNED},
 }
 
 #: What `train` runs unless told otherwise: up to UMSN itself.
 UP_TO_UMSN = tuple(STAGES)[:7]
+
+#: All that the paper trains itself: with the other rows of Table VI, without rivals.
+ALL = tuple(name for name in STAGES if name not in LEARNED)
 
 
 def train(
@@ -282,15 +218,15 @@ def train(
     for name in stages:
         if minutes is not None and processes.anywhere(clock.over, device):
             break
-        schedule: Schedule = getattr(run.recipe, STAGES[name].schedule)
         snapshots = run.recipe.snapshots if name == "umsn" else ()
         with alone(run.checkpoint(name)):
             histories[name] = fit(
                 run.task(name),
                 source,
-                schedule,
+                STAGES[name].plan(run.recipe),
                 run.checkpoint(name),
                 seed=run.seed,
+                batches=STAGES[name].batches,
                 facts=facts,
                 minutes=clock.minutes_left,
                 snapshots=snapshots,
@@ -320,9 +256,10 @@ def export(run: Run, stage: str, path: Path, facts: Mapping[str, Any]) -> None:
     run.trained("parse-blurry", snet, "snet")
     kept = {f"snet.{n}": t for n, t in snet.state_dict().items()}
     kept |= {n.removeprefix("task."): t for n, t in tensors.items() if n.startswith("task.network.")}
-    recipe = run.recipe
+    recipe, method = run.recipe, STAGES[stage].method
+    perceptual = found.get("perceptual", False) and (method not in LEARNED or LEARNED[method].perceptual)
     about = {
-        "method": stage.split("-")[0],
+        "method": method,
         "stage": stage,
         "width": recipe.width,
         "expansion": recipe.expansion,
@@ -333,6 +270,6 @@ def export(run: Run, stage: str, path: Path, facts: Mapping[str, Any]) -> None:
         "data": found["data"],
         "recipe": found["recipe"],
         "start": found.get("start"),
-        "perceptual": found.get("perceptual", False),
+        "perceptual": perceptual,
     }
     weights.save(path, kept, {**about, **facts}, half=True)

@@ -1,0 +1,46 @@
+"""Rivals of Table III that are trained: their networks and losses, written anew from their papers, one file each.
+
+The ones that need no training are in `umsn.evaluation.rivals`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from torch import nn
+
+from umsn.networks.rivals import nah, shen
+
+
+class Learned(NamedTuple):
+    """A rival as training and weights need it."""
+
+    network: Callable[[int], nn.Module]
+    """Made for a width, that of `deblurring.build`: 64 is as published, other widths scale all channels. ``forward``
+    takes blurred (B, 3, H, W) in [0, 1] and masks (B, K, H, W), any H and W, to a NamedTuple that begins like
+    `deblurring.Deblurred`."""
+
+    objective: Callable[[int], nn.Module]
+    """Made for a width. ``forward`` takes what the network returned, the sharp images and their masks to the terms of
+    the loss by name, "loss" among them. Whatever else is trained, such as a critic, is part of it."""
+
+    learning_rate: float  #: of Adam, as published
+    perceptual: bool = False  #: whether its publication has a perceptual loss: it then has UMSN's, where UMSN has one
+
+
+def _shen(*, adversarial: bool) -> Learned:
+    return Learned(
+        lambda width: shen.Shen(channels=width),
+        lambda width: shen.Objective(adversarial=adversarial, width=width),
+        shen.LEARNING_RATE,
+        perceptual=True,
+    )
+
+
+#: By the names of their methods, which are those of the stages that train them.
+LEARNED: Mapping[str, Learned] = {
+    "nah": Learned(lambda width: nah.Nah(channels=width), lambda width: nah.Objective(width=width), nah.LEARNING_RATE),
+    "shen": _shen(adversarial=False),
+    "shen-gan": _shen(adversarial=True),
+}
