@@ -9,17 +9,21 @@ from training import run_in, striped
 
 from umsn import cli
 from umsn.evaluation import TITLES, named_method, networks_of
+from umsn.evaluation.methods import AFTERWARDS
+from umsn.evaluation.rivals.gallery_detail import taken_apart
 from umsn.files import InputError
 from umsn.networks import cost, weights
 from umsn.networks.deblurring import parameters
 from umsn.networks.onnx_export import Fast
 from umsn.networks.rivals import LEARNED
+from umsn.networks.rivals.mobilenet import MobileNetV2
 from umsn.recipes import recipe
 from umsn.training import stages
 from umsn.training.batches import Source
 from umsn.training.loop import generator_of
 
 FACES = striped()
+GALLERY = taken_apart(FACES.photos.float() / 255)
 FIRST = ("parse-clean", "parse-blurry")
 #: Between them: several scales, a critic, masks.
 SOME = ("nah", "shen-gan")
@@ -83,7 +87,7 @@ def test_an_interrupted_rival_goes_on_to_the_same_weights(trained, tmp_path, nam
 
 
 @pytest.mark.parametrize("name", LEARNED)
-def test_an_exported_rival_is_what_was_trained_without_its_critic(trained, name):
+def test_an_exported_rival_is_what_was_trained_without_its_critic(trained, name, monkeypatch):
     file = trained.folder / "pretrained" / f"{name}.safetensors"
     found = weights.pipeline(file)
     assert found.facts["method"] == found.facts["stage"] == name and found.facts["iterations"] == 4
@@ -94,7 +98,10 @@ def test_an_exported_rival_is_what_was_trained_without_its_critic(trained, name)
     blurred = torch.rand(2, 3, 33, 46)
     restored = found(blurred).restored
     assert restored.shape == blurred.shape and restored.min() >= 0 and restored.max() <= 1
-    assert torch.equal(restored, named_method(name, weights=file)(blurred))
+    monkeypatch.setattr("umsn.evaluation.rivals.gallery_detail.drawn_gallery", lambda: GALLERY)
+    followed = AFTERWARDS[name](restored) if name in AFTERWARDS else restored
+    assert torch.equal(followed, named_method(name, weights=file)(blurred))
+    assert torch.equal(followed, restored) == (name not in AFTERWARDS)
 
 
 def test_a_folder_gives_each_method_its_file(trained):
@@ -171,3 +178,40 @@ def test_onnx_runtime_restores_the_same(trained, tmp_path):
     found = weights.pipeline(trained.folder / "pretrained" / "shen.safetensors")
     blurred = torch.rand(1, 3, 128, 128)
     torch.testing.assert_close(Fast(found, folder=tmp_path)(blurred), found(blurred).restored, atol=1e-3, rtol=0)
+
+
+def torchvision_s(path: Path, width: int) -> dict[str, torch.Tensor]:
+    """A file with the names that torchvision has, of other numbers."""
+    found = {name: torch.randn_like(tensor) for name, tensor in MobileNetV2(width=width).state_dict().items()}
+    torch.save(found, path)
+    return found
+
+
+def test_a_backbone_trained_elsewhere_is_what_kupyn_begins_with(trained, tmp_path):
+    """It is trained on, no layer frozen, and the files say with which it began."""
+    given = torchvision_s(tmp_path / "mobilenet.pth", 8)
+    run = replace(run_in(tmp_path, width=8), backbone=tmp_path / "mobilenet.pth")
+    for stage in FIRST:
+        run.checkpoint(stage).write_bytes(trained.checkpoint(stage).read_bytes())
+    begun = run.task("kupyn").network.backbone
+    assert all(torch.equal(tensor, given[key]) for key, tensor in begun.state_dict().items())
+    stages.train(run, FACES, stages=["kupyn", "nah"], say=None)
+    stages.export(run, "kupyn", tmp_path / "kupyn.safetensors", {})
+    found = weights.pipeline(tmp_path / "kupyn.safetensors")
+    assert found.facts["backbone"] == weights.digest(run.backbone)
+    assert weights.load(run.checkpoint("nah"))[1].get("backbone") is None
+    moved = found.network.backbone.state_dict()
+    assert all(not torch.equal(moved[key], given[key].half().float()) for key in given if key.endswith("0.weight"))
+
+
+def test_a_backbone_that_fits_nothing_is_told_before_anything_is_trained(tmp_path):
+    torchvision_s(tmp_path / "wide.pth", 16)
+    run = run_in(tmp_path / "run", width=8)
+    for name, order, said in (
+        ("wide", ["parse-clean", "kupyn"], r"wide\.pth: features\.0\.0\.weight is \(8, 3, 3, 3\); \(4, 3, 3, 3\) was"),
+        ("wide", ["parse-clean", "nah"], r"wide\.pth: no stage begins with one; expected stage kupyn"),
+        ("none", ["parse-clean", "kupyn"], r"none\.pth: no such file; weights of torchvision's mobilenet_v2"),
+    ):
+        with pytest.raises(InputError, match=said):
+            stages.train(replace(run, backbone=tmp_path / f"{name}.pth"), FACES, stages=order, say=None)
+    assert not run.folder.exists()

@@ -100,8 +100,7 @@ def _where(report: Report, whole: bool) -> str:
 
 def _restorer(networks: Pipeline, device: str, fast: bool) -> Callable[[Tensor], Tensor]:
     """What restores images, on the device or by ONNX Runtime; both take and give them on the CPU."""
-    if fast:
-        from umsn.networks.onnx_export import Fast
+    from umsn.evaluation.methods import restoring
 
-        return Fast(networks)
-    return lambda blurred: networks(blurred.to(device)).restored.cpu()
+    method = restoring(networks, fast=fast)
+    return lambda blurred: method(blurred.to(device)).cpu()

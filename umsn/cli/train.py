@@ -33,6 +33,12 @@ def add_options(add: Add) -> None:
         metavar="FILE",
         help="go on from exported weights, with stage umsn if none is named",
     )
+    add(
+        "--backbone",
+        type=place,
+        metavar="FILE",
+        help="with stage kupyn: torchvision's mobilenet_v2, trained on ImageNet, for its backbone to begin with",
+    )
     add("--perceptual", action="store_true", help="add the loss of Eq. 5, with the package's face descriptor")
     add("--precision", default="auto", help="float32, bfloat16, or auto (default): bfloat16 on a GPU that has it")
     add("--compile", action="store_true", help="have torch compile the networks' blocks: a slow start, then faster")
@@ -71,7 +77,9 @@ def run(options: argparse.Namespace) -> None:
 
             features = shipped_descriptor(device).features
         start = Path(options.start) if options.start else None
-        work = stages.Run(Path(options.out), chosen, options.seed, features, start, options.compile)
+        backbone = Path(options.backbone) if options.backbone else None
+        work = stages.Run(Path(options.out), chosen, options.seed, features, start, options.compile, backbone)
+        stages.check_backbone(work, names)
         faces, validation = _training_faces(options, to_learn), _validation_faces(options, to_validate)
         stages.train(
             work,

@@ -31,6 +31,9 @@ UNTRAINED: Mapping[str, Method] = {
 #: Methods that need weights: the rows of Table VI, and the rivals that are trained.
 TRAINED: tuple[str, ...] = (*VARIANTS, *LEARNED)
 
+#: What follows a rival's network.
+AFTERWARDS: Mapping[str, Method] = {"song": rivals.gallery_detail.enhanced}
+
 #: How the paper calls them.
 TITLES = {
     "blurred": "Blurred images",
@@ -105,8 +108,10 @@ def methods_of(names: Sequence[str], networks: Mapping[str, Pipeline], *, fast: 
 
 
 def restoring(networks: Pipeline, *, fast: bool = False) -> Method:
-    """What trained networks make of blurred images."""
-    return Fast(networks) if fast else lambda blurred: networks(blurred).restored
+    """What trained networks make of blurred images, and what follows in their method."""
+    restored: Method = Fast(networks) if fast else lambda blurred: networks(blurred).restored
+    then = AFTERWARDS.get(networks.facts["method"])
+    return restored if then is None else lambda blurred: then(restored(blurred))
 
 
 def named_method(name: str, device: str = "cpu", weights: str | os.PathLike[str] | None = None) -> Method:

@@ -6,18 +6,16 @@ The weights are not ours to ship. They come in several layouts under one archite
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from io import BytesIO
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from os import PathLike
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from safetensors.torch import load
 from torch import Tensor, nn
 
-from umsn.files import InputError, read_bytes
+from umsn.files import InputError
+from umsn.networks import foreign
 
 WIDTHS = (64, 128, 256, 512, 512)  #: channels of the five blocks
 DEPTHS = (2, 2, 3, 3, 3)  #: convolutions of each
@@ -95,20 +93,10 @@ def read_vgg_face(
     ignored. No file can run code. Raises InputError for one that cannot be read, lacks a layer or has another shape.
     """
     network = VGGFace(widths, bgr=bgr, mean=mean)
-    found = {name: tensor for key, tensor in _tensors(Path(path)).items() if (name := _our_name(key))}
-    expected = {n.removeprefix("layers."): t for n, t in network.state_dict().items()}
-    missing = [name for name in expected if name not in found]
-    if missing:
-        raise InputError(
-            f"{path}: no {missing[0]} ({len(missing)} of {len(expected)} tensors missing); VGG-Face's thirteen "
-            "convolutions were expected, named conv1_1 or numbered as in torchvision"
-        )
-    for name, own in expected.items():
-        if found[name].shape != own.shape:
-            raise InputError(f"{path}: {name} is {tuple(found[name].shape)}; {tuple(own.shape)} was expected")
-        if found[name].is_complex() or not bool(found[name].isfinite().all()):
-            raise InputError(f"{path}: {name} holds numbers that are not finite, or not real")
-    network.load_state_dict({f"layers.{name}": found[name].float() for name in expected})
+    given = foreign.tensors(path, "VGG-Face weights")
+    found = {name: tensor for key, tensor in given.items() if (name := _our_name(key))}
+    what = "VGG-Face's thirteen convolutions, named conv1_1 or numbered as in torchvision, were"
+    network.layers.load_state_dict(foreign.fitting(found, network.layers.state_dict(), path, what))
     return network.eval().requires_grad_(False)
 
 
@@ -120,22 +108,3 @@ def _our_name(key: str) -> str | None:
     block, place, index, kind = matched.groups()
     name = f"conv{block}_{place}" if block else INDEX.get(int(index))
     return f"{name}.{kind}" if name in LAYERS else None
-
-
-def _tensors(path: Path) -> Mapping[str, Tensor]:
-    """The tensors of a file, unwrapped."""
-    content = read_bytes(path, "VGG-Face weights (.pth, .pt, .safetensors) were expected", times=3)
-    if path.suffix == ".t7":
-        raise InputError(f"{path}: a Torch 7 file; convert it to a state dict (.pth) or .safetensors first")
-    try:
-        safe = path.suffix == ".safetensors"
-        found: Any = load(content) if safe else torch.load(BytesIO(content), "cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle fails in any way it likes
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{path}: cannot be read ({reason}); a state dict of plain tensors was expected") from None
-    for wrapper in ("state_dict", "model", "net"):
-        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
-            found = found[wrapper]
-    if not isinstance(found, Mapping):
-        raise InputError(f"{path}: holds a {type(found).__name__}; a state dict was expected")
-    return {str(key): value for key, value in found.items() if isinstance(value, Tensor)}

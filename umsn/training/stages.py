@@ -48,6 +48,7 @@ class Run:
     features: Features | None = None  #: of Eq. 5, a plain function; without it L_p is left out
     start: Path | None = None  #: exported weights to go on from, where this folder has no earlier stage's
     compiled: bool = False  #: whether torch compiles the ResBlocks first: slow to begin, then faster
+    backbone: Path | None = None  #: what a rival's backbone begins with, trained elsewhere (`check_backbone`)
 
     def checkpoint(self, stage: str) -> Path:
         """Where a stage keeps its weights."""
@@ -122,9 +123,11 @@ def _whole(run: Run, variant: Variant, *, confident: bool) -> Whole:
 
 
 def _rival(run: Run, name: str) -> Rival:
-    """New, but where the weights to start from are its own."""
+    """New, but for a backbone that a user has, and where the weights to start from are its own."""
     width, found = run.recipe.width, LEARNED[name]
     network = found.network(width)
+    if run.backbone is not None and found.begin is not None:
+        found.begin(network, run.backbone)
     if run.start is not None:
         tensors, facts = weights.load(run.start)
         if facts.get("method") == name:
@@ -177,6 +180,20 @@ UP_TO_UMSN = tuple(STAGES)[:7]
 #: All that the paper trains itself: with the other rows of Table VI, without rivals.
 ALL = tuple(name for name in STAGES if name not in LEARNED)
 
+#: Rivals whose backbone may begin with what somebody else trained.
+BEGUN = tuple(name for name, found in LEARNED.items() if found.begin is not None)
+
+
+def check_backbone(run: Run, stages: Sequence[str]) -> None:
+    """Raises InputError where the run's backbone fits no stage of these, before anything is trained."""
+    if run.backbone is None:
+        return
+    wanted = [name for name in stages if name in BEGUN]
+    if not wanted:
+        raise InputError(f"backbone {run.backbone}: no stage begins with one; expected stage {' or '.join(BEGUN)}")
+    for name in wanted:
+        LEARNED[name].begin(LEARNED[name].network(run.recipe.width), run.backbone)
+
 
 def train(
     run: Run,
@@ -201,11 +218,13 @@ def train(
     precision: of the convolutions, as for `fit`
     say: is told how far it is; None is silent
 
-    Raises InputError for a stage that does not exist or whose forerunners have not run.
+    Raises InputError for a stage that does not exist or whose forerunners have not run, and for a backbone that does
+    not fit.
     """
     unknown = [s for s in stages if s not in STAGES]
     if unknown:
         raise InputError(f"stage {unknown[0]!r}: expected one of {', '.join(STAGES)}")
+    check_backbone(run, stages)
     source = Source.of(faces, run.recipe, seed=run.seed, device=device)
     facts = {"recipe": asdict(run.recipe), "data": data_hash(faces), "perceptual": run.features is not None}
     if run.start is not None:
@@ -219,6 +238,7 @@ def train(
         if minutes is not None and processes.anywhere(clock.over, device):
             break
         snapshots = run.recipe.snapshots if name == "umsn" else ()
+        own = {"backbone": weights.digest(run.backbone)} if run.backbone is not None and name in BEGUN else {}
         with alone(run.checkpoint(name)):
             histories[name] = fit(
                 run.task(name),
@@ -227,7 +247,7 @@ def train(
                 run.checkpoint(name),
                 seed=run.seed,
                 batches=STAGES[name].batches,
-                facts=facts,
+                facts=facts | own,
                 minutes=clock.minutes_left,
                 snapshots=snapshots,
                 precision=precision,
@@ -271,5 +291,6 @@ def export(run: Run, stage: str, path: Path, facts: Mapping[str, Any]) -> None:
         "recipe": found["recipe"],
         "start": found.get("start"),
         "perceptual": perceptual,
+        "backbone": found.get("backbone"),
     }
     weights.save(path, kept, {**about, **facts}, half=True)

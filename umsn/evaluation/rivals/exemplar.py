@@ -10,7 +10,7 @@ eyes and mouth, S. From there, by turns, at full size:
 x is split by half: w takes the place of grad x at the price beta ||w - grad x||^2, is grad x where that costs more than
 lambda or else 0, and beta doubles. No scales from coarse to fine: the exemplar stands for them.
 
-Simplified: the gallery is drawn (`umsn.data.synthetic`), with exact contours from its labels, each face also mirrored,
+Simplified: the gallery is `drawn`, with exact contours from its labels, each face also mirrored,
 where the paper has 2,435 photographs; five scales near 1 and no rotations, for faces that fill the image; fewer turns;
 the image is continued beyond its border as what the present x, blurred, would show there; the colours come at the end
 from `nonblind.deconvolve`.
@@ -32,13 +32,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from umsn.data import synthetic
-from umsn.evaluation.rivals import scales
+from umsn.evaluation.rivals import drawn, scales
 from umsn.evaluation.rivals.nonblind import beyond, deconvolve, operators, padded
 from umsn.evaluation.rivals.scales import LARGEST
 from umsn.faces import LABELS
 
-COUNT, FIRST, SEED = 48, 700_000, 0  #: faces drawn, their first identity, whom no record measures, and the seed
 SCALES = (0.8, 0.9, 1.0, 1.1, 1.25)  #: of the exemplar; the paper has 1/2 to 2
 REACH = 1 / 8  #: shifts go up to this share of the image's sides
 TURNS = 20  #: of k and x; the paper has 50
@@ -91,7 +89,7 @@ def drawing(y: Tensor, kernel: Tensor, weight: float) -> Tensor:
 @cache
 def gallery() -> tuple[Tensor, Tensor]:
     """Drawn faces and their mirror images, grey (N, 1, 128, 128) in [0, 1], and their `contours`, likewise, 0 or 1."""
-    faces = synthetic.faces(COUNT, seed=SEED, identities=range(FIRST, FIRST + COUNT), shots_per_identity=1, workers=1)
+    faces = drawn.faces()
     grey = faces.photos.float().mean(1, keepdim=True) / 255
     lines = contours(faces.labels)
     return torch.cat([grey, grey.flip(-1)]), torch.cat([lines, lines.flip(-1)])
