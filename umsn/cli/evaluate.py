@@ -13,8 +13,8 @@ def add_options(add: Add) -> None:
     add(
         "--method",
         default="umsn",
-        help="blurred, cho, krishnan, pan, shan, xu, zhong, bnet, maps, nrl, umsn or, with --weights, kupyn, nah, shen, "
-        "shen-gan, song; several with commas, or all that can run (default: umsn)",
+        help="blurred, cho, krishnan, pan, shan, xu, zhong, bnet, maps, nrl, umsn or, with --weights, kupyn, nah, "
+        "shen, shen-gan, song; several with commas, or all that can run (default: umsn)",
     )
     add("--faces", default="20", metavar="FOLDER|N", help="a folder of sharp faces, or a number of synthetic ones (20)")
     add_layout(add)
