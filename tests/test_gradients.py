@@ -8,7 +8,7 @@ import torch
 from training import run_in, striped
 
 from umsn.training.batches import Source
-from umsn.training.stages import STAGES, train
+from umsn.training.stages import ALL, train
 
 FACES = striped()
 
@@ -16,11 +16,11 @@ FACES = striped()
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     run = run_in(tmp_path_factory.mktemp("run"))
-    train(run, FACES, stages=[s for s in STAGES if s.startswith(("parse", "stream"))], say=None)
+    train(run, FACES, stages=[s for s in ALL if s.startswith(("parse", "stream"))], say=None)
     return run
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", ALL)
 def test_every_parameter_gets_a_finite_gradient_that_is_not_zero(run, stage):
     task = run.task(stage)
     batch = Source.of(FACES, run.recipe, seed=0).batch(2, torch.Generator().manual_seed(0), only=task.only)

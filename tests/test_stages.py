@@ -12,22 +12,22 @@ from umsn.networks.deblurring import FirstStage, FNet, build
 from umsn.networks.parsing import SNet
 from umsn.recipes import recipe
 from umsn.training.batches import Source
-from umsn.training.stages import STAGES, UP_TO_UMSN, Parsing, Stream, Whole, export, prepared, train
+from umsn.training.stages import ALL, UP_TO_UMSN, Parsing, Stream, Whole, export, prepared, train
 
 FACES = striped()
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """All stages, four steps each."""
+    """All stages but the rivals (`test_rivals_training.py`), four steps each."""
     run = run_in(tmp_path_factory.mktemp("run"))
-    return run, train(run, FACES, stages=tuple(STAGES), say=None)
+    return run, train(run, FACES, stages=ALL, say=None)
 
 
 def test_the_stages_are_the_paper_s_in_its_order(trained):
     assert UP_TO_UMSN[:2] == ("parse-clean", "parse-blurry") and UP_TO_UMSN[-1] == "umsn" and len(UP_TO_UMSN) == 7
     _, histories = trained
-    assert list(histories) == list(STAGES)
+    assert list(histories) == list(ALL)
     assert all(h[-1]["step"] == 4 and math.isfinite(h[-1]["loss"]) for h in histories.values())
     assert {f"C_{c}" for c in ("background", "skin", "parts", "hair")} < histories["umsn"][-1].keys()
 

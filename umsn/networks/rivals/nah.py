@@ -12,8 +12,8 @@ channels, which become four pixels of three colours each. D is `critics.NAH`, la
 
 Simplified: images are made smaller by averages of 2 x 2 pixels; the critic judges crops of any size, since its last map
 is averaged, and it moves in the same step as the generator, where the publication lets them take turns. The project's
-loop trains it: Adam as published, but batches, crop and number of images as for UMSN (publication: 2 of 256 x 256, on
-the videos of GoPro), and a rate that is to UMSN's as 5e-5 to 2e-4, its published one to UMSN's published one.
+loop trains it: Adam as published, but batches, crop and number of images as UMSN's (published code: 4 of 256 x 256, of
+GoPro's videos), and a rate that is to UMSN's as 5e-5 to 2e-4, its published one to UMSN's published one.
 
 That it works is seen by the sizes above, by one batch that it learns by heart (`tests/test_rivals_learned.py`), and by
 the validation's PSNR against that of the blurred images in the history of stage "nah".
