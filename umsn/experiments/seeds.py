@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +15,9 @@ from scipy import stats
 from umsn.data.datasets import INNER, data_hash
 from umsn.data.unseen import unseen_faces
 from umsn.evaluation import Protocol, evaluate, named_method
+from umsn.experiments.evaluate import from_record
 from umsn.faces import FaceSet
-from umsn.files import whole
+from umsn.files import read_json, whole
 from umsn.recipes import recipe as recipe_called
 from umsn.records import Timer, record, rows_of
 from umsn.training import stages
@@ -102,3 +104,39 @@ def over_seeds(differences: pd.DataFrame) -> list[dict[str, str | float]]:
     low, high = stats.t.interval(0.95, count - 1, mean, stats.sem(differences))
     found = pd.DataFrame({"mean": mean, "low": low, "high": high}).round(4).assign(seeds=count)
     return found.rename_axis("method").reset_index().to_dict("records")
+
+
+def beside(folder: Path, recipe: str, name: str) -> dict[int, dict[str, Any]]:
+    """The records of one name that editions of this recipe on these faces have left, by seed, this one's among them.
+
+    folder: of an edition, RUNS/<recipe>-<seed>, and the name of its faces where they are somebody's
+    recipe: its name
+    name: of the record
+    """
+    own = re.fullmatch(rf"{re.escape(recipe)}-\d+(.*)", folder.name)
+    found = {}
+    for path in folder.parent.glob(f"{recipe}-*/records/{name}.json"):
+        seed = re.fullmatch(rf"{re.escape(recipe)}-(\d+){re.escape(own[1])}", path.parent.parent.name)
+        if seed is not None:
+            found[int(seed[1])] = read_json(path)
+    return dict(sorted(found.items()))
+
+
+def spread(records: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows of Table VI over the seeds of an edition: method, seeds, psnr, sd, gain, low, high.
+
+    ``records`` as `beside` finds them. ``psnr`` is the mean over seeds and ``sd`` the standard deviation from seed to
+    seed; ``gain`` is the mean of what a row has over B-Net of the same seed, on the same images, with its 95% interval
+    (Student's t). What one seed cannot say is nan.
+    """
+    rows = {seed: from_record(record).groupby("method")["psnr"].mean() for seed, record in records.items()}
+    means = pd.DataFrame(rows).T[list(ROWS)]
+    above = over_seeds(means.sub(means["bnet"], axis=0).iloc[:, 1:]) if len(means) > 1 else []
+    intervals = {row["method"]: row for row in above}
+    found = pd.DataFrame(
+        {"method": ROWS, "seeds": len(means), "psnr": means.mean().to_numpy(), "sd": means.std().to_numpy()}
+    )
+    found["gain"] = (means.mean() - means["bnet"].mean()).to_numpy()
+    for bound in ("low", "high"):
+        found[bound] = [intervals.get(row, {}).get(bound, float("nan")) for row in ROWS]
+    return found
