@@ -61,6 +61,25 @@ def measure(
     return {"provenance": provenance(**facts), "fits": fits, "points": points.to_dict("records")}
 
 
+def in_rows(record: Mapping[str, Any]) -> pd.DataFrame:
+    """The fits of a record as a table says them: a row a training, "too few lengths" in the place of numbers."""
+    return pd.DataFrame([_in_words(fit) for fit in record["fits"]])
+
+
+def _in_words(fit: Mapping[str, Any]) -> dict[str, str]:
+    places = 2 if fit["term"] == "validation psnr" else 4
+    number = lambda one, name: f"{one[name]:.{places}f} ({one['low']:.{places}f}–{one['high']:.{places}f})"  # noqa: E731
+    test = fit.get("held out", fit)
+    tested = dict.fromkeys(("end, predicted", "end, measured"), test["says"]) if "says" in test else {}
+    return {
+        "training": fit["training"],
+        "of": TERMS[fit["term"]],
+        "images": f"{fit['images']:,}",
+        "at the paper's length": fit["says"] if "says" in fit else number(fit, "value"),
+        **(tested or {"end, predicted": number(test, "predicted"), "end, measured": f"{test['measured']:.{places}f}"}),
+    }
+
+
 class Fit(NamedTuple):
     """value = limit - scale * images^-power; of errors, which fall, the scale is negative."""
 
@@ -85,7 +104,7 @@ def fitted(images: Array, values: Array) -> Fit:
 
 
 def band(
-    points: pd.DataFrame, at: Array, *, level: float = 0.95, draws: int = 400, seed: int = 0
+    points: pd.DataFrame, at: Array, *, level: float = 0.95, draws: int = 200, seed: int = 0
 ) -> tuple[Array, Array]:
     """Percentiles at the lengths ``at`` of refits to points drawn anew: seeds first where there are several.
 

@@ -32,7 +32,7 @@ from umsn.networks.weights import Pipeline
 from umsn.recipes import LONG, Recipe
 from umsn.recipes import recipe as recipe_called
 from umsn.recognition import Descriptor, OnnxEmbedder, shipped_descriptor
-from umsn.training import stages
+from umsn.training import stages, together
 from umsn.training.stages import Run
 
 #: Data sets that tables of the paper name, by what layouts and folders are called.
@@ -92,10 +92,13 @@ class Edition:
         return stages.prepared(self.recipe, self.seed, self.runs)[1]
 
     def train(self, names: Sequence[str] = stages.UP_TO_UMSN) -> dict[str, list[dict[str, float]]]:
-        """Run stages, each from its checkpoint if it has one, on the device and within the minutes; their histories."""
-        return stages.train(
-            self.run, self.training_faces, stages=names, device=self.device, minutes=self.minutes, say=None
-        )
+        """Run stages, each from its checkpoint if it has one, on the device and within the minutes; their histories.
+
+        Long trainings are measured along their way on synthetic people, the same whatever else is measured.
+        """
+        unseen = unseen_faces(stages.VALIDATED, seed=self.seed) if self.long else None
+        options = {"device": self.device, "minutes": self.minutes, "validation": unseen}
+        return together.train(self.run, self.training_faces, names, **options)
 
     def pipeline(self, row: str = "umsn", device: str = "cpu") -> Pipeline:
         """Trained networks of a row of Table VI, by ``weights``: the edition's own, the package's or a file's.

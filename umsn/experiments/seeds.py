@@ -106,20 +106,22 @@ def over_seeds(differences: pd.DataFrame) -> list[dict[str, str | float]]:
     return found.rename_axis("method").reset_index().to_dict("records")
 
 
-def beside(folder: Path, recipe: str, name: str) -> dict[int, dict[str, Any]]:
-    """The records of one name that editions of this recipe on these faces have left, by seed, this one's among them.
+def folders(folder: Path, recipe: str) -> dict[int, Path]:
+    """The editions of this recipe on these faces, by seed, this one among them.
 
     folder: of an edition, RUNS/<recipe>-<seed>, and the name of its faces where they are somebody's
     recipe: its name
-    name: of the record
     """
     own = re.fullmatch(rf"{re.escape(recipe)}-\d+(.*)", folder.name)
-    found = {}
-    for path in folder.parent.glob(f"{recipe}-*/records/{name}.json"):
-        seed = re.fullmatch(rf"{re.escape(recipe)}-(\d+){re.escape(own[1])}", path.parent.parent.name)
-        if seed is not None:
-            found[int(seed[1])] = read_json(path)
-    return dict(sorted(found.items()))
+    pattern = re.compile(rf"{re.escape(recipe)}-(\d+){re.escape(own[1])}")
+    found = [(pattern.fullmatch(path.name), path) for path in folder.parent.glob(f"{recipe}-*")]
+    return dict(sorted((int(match[1]), path) for match, path in found if match))
+
+
+def beside(folder: Path, recipe: str, name: str) -> dict[int, dict[str, Any]]:
+    """The records of one name that the editions of `folders` have left, by seed."""
+    places = {seed: path / "records" / f"{name}.json" for seed, path in folders(folder, recipe).items()}
+    return {seed: read_json(path) for seed, path in places.items() if path.exists()}
 
 
 def spread(records: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
