@@ -31,12 +31,15 @@ from umsn.networks import weights as weights_of
 from umsn.networks.weights import Pipeline
 from umsn.recipes import LONG, Recipe
 from umsn.recipes import recipe as recipe_called
-from umsn.recognition import Descriptor, OnnxEmbedder, shipped_descriptor
+from umsn.recognition import Descriptor, OnnxEmbedder, VGGFace, read_vgg_face, shipped_descriptor
 from umsn.training import stages, together
 from umsn.training.stages import Run
 
 #: Data sets that tables of the paper name, by what layouts and folders are called.
 DATA_SETS = {"helen": "Helen", "celeba": "CelebA", "pubfig": "PubFig"}
+
+#: What files of VGG-Face's weights end in.
+VGG_FACE = (".pth", ".pt", ".safetensors")
 
 
 class Measured(NamedTuple):
@@ -201,13 +204,30 @@ class Edition:
         return faces.some(torch.cat(picked))
 
     @property
+    def _gives_vgg_face(self) -> bool:
+        """Whether ``descriptor`` names weights of VGG-Face, which measure distances, and not a network in ONNX."""
+        return Path(self.descriptor).suffix in VGG_FACE
+
+    @property
+    def people_in_words(self) -> str:
+        """Whose faces `people` gives: the name of the gallery's data set, or synthetic faces."""
+        return _title(self.gallery) if self.gallery is not None else "synthetic faces"
+
+    @property
     def judge_in_words(self) -> str:
         """What says whose face it is."""
-        return Path(self.descriptor).stem if self.descriptor else "our descriptor"
+        return "our descriptor" if not self.descriptor or self._gives_vgg_face else Path(self.descriptor).stem
 
     def judge(self) -> Descriptor | OnnxEmbedder:
         """What says whose face it is: the ONNX network given, or the package's stand-in."""
-        return OnnxEmbedder(self.descriptor) if self.descriptor else shipped_descriptor()
+        return shipped_descriptor() if not self.descriptor or self._gives_vgg_face else OnnxEmbedder(self.descriptor)
+
+    def vgg_face(self) -> VGGFace | None:
+        """The VGG-Face of Table IV, where ``descriptor`` names its weights; on the edition's device.
+
+        Raises InputError as `read_vgg_face` does.
+        """
+        return read_vgg_face(self.descriptor).to(self.device) if self._gives_vgg_face else None
 
     @property
     def setting(self) -> str:
