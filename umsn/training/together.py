@@ -35,7 +35,11 @@ def train(
 ) -> dict[str, list[dict[str, float]]]:
     """As `stages.train`, silently; on a processor with several threads and no bound of time, side by side where it can.
 
-    Arguments as of `stages.train`. Every process has its share of torch's threads: with one, nothing changes.
+    run, faces: as for `stages.train`
+    names: the stages, in the order in which they run
+    device, minutes, validation: as for `stages.train`
+
+    Every process has its share of torch's threads: with one, nothing changes.
     """
     options = {"validation": validation, "device": device, "minutes": minutes, "say": None}
     if device != "cpu" or minutes is not None or torch.get_num_threads() < 2 or processes.count() > 1:
