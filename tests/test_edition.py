@@ -7,11 +7,13 @@ from pathlib import Path
 
 import layouts
 import pytest
+from safetensors.torch import save_file
 
 from umsn.experiments.edition import opened
 from umsn.experiments.parameters import PARAMETERS
 from umsn.files import InputError
 from umsn.networks import weights
+from umsn.recognition import Descriptor, VGGFace
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -114,6 +116,17 @@ def test_a_gallery_is_somebodys_people(folders, tmp_path):
     edition = opened({"recipe": "smoke", "gallery": str(folders["helen"]), "test_layout": "helen"})
     with pytest.raises(InputError, match=r"no identities\.csv"):
         edition.people(10, 9)
+
+
+def test_weights_of_vgg_face_measure_distances_and_judge_nobody(tmp_path):
+    path = tmp_path / "vgg.safetensors"
+    thin = VGGFace((4, 4, 4, 4, 4)).state_dict()
+    save_file({name.removeprefix("layers."): tensor for name, tensor in thin.items()}, path)
+    edition = opened({"recipe": "smoke", "runs": str(tmp_path), "descriptor": str(path)})
+    assert edition.judge_in_words == "our descriptor" and isinstance(edition.judge(), Descriptor)
+    with pytest.raises(InputError, match=r"vgg\.safetensors: conv1_1\.weight is"):
+        edition.vgg_face()
+    assert opened({"recipe": "smoke", "runs": str(tmp_path)}).vgg_face() is None
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ each pixel. `umsn.recipes` says which noise each of the paper, its code and its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -143,10 +144,16 @@ def protocol_kernels(
     drawn = []
     for size in sizes:
         for ten in range(0, per_size, 10):
-            generator = torch.Generator().manual_seed(seed * 10**6 + size * 1000 + ten)
-            some = kernels([size] * 10, generator, centre=centre)
+            some = _ten_kernels(int(size), seed, ten, centre).clone()
             drawn += [(size, ten + i + 1, kernel) for i, kernel in enumerate(some[: per_size - ten])]
     return drawn
+
+
+@lru_cache(maxsize=256)
+def _ten_kernels(size: int, seed: int, ten: int, centre: Centre) -> Tensor:
+    """Ten kernels of the protocol, (10, size, size): drawn once, since every measurement asks for them again."""
+    generator = torch.Generator().manual_seed(seed * 10**6 + size * 1000 + ten)
+    return kernels([size] * 10, generator, centre=centre)
 
 
 def shaken(photo: Tensor, sizes: Sequence[int], *, sigma: float, seed: int) -> Tensor:

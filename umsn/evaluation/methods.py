@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from umsn.evaluation import rivals
@@ -112,6 +114,37 @@ def restoring(networks: Pipeline, *, fast: bool = False) -> Method:
     restored: Method = Fast(networks) if fast else lambda blurred: networks(blurred).restored
     then = AFTERWARDS.get(networks.facts["method"])
     return restored if then is None else lambda blurred: then(restored(blurred))
+
+
+def sharing(networks: Mapping[str, Pipeline]) -> dict[str, Method]:
+    """Methods by name that restore with the masks of one S-Net, which is asked once for a batch that all are given.
+
+    Raises InputError where the networks' S-Nets differ.
+    """
+    first = next(iter(networks.values()))
+    own = first.snet.state_dict()
+    for name, found in networks.items():
+        if not all(torch.equal(own[key], other) for key, other in found.snet.state_dict().items()):
+            raise InputError(f"method {name!r}: another S-Net than {next(iter(networks))!r}; one and the same expected")
+    parse = _remembering(first.masks)
+    return {name: partial(_restored, found, parse) for name, found in networks.items()}
+
+
+def _remembering(parse: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """``parse``, asked again only for another tensor than the last."""
+    last: list[Tensor] = []
+
+    def remembered(blurred: Tensor) -> Tensor:
+        if not last or last[0] is not blurred:
+            last[:] = [blurred, parse(blurred)]
+        return last[1]
+
+    return remembered
+
+
+@torch.inference_mode()
+def _restored(networks: Pipeline, parse: Callable[[Tensor], Tensor], blurred: Tensor) -> Tensor:
+    return networks.network(blurred, parse(blurred)).restored.clamp(0, 1)
 
 
 def named_method(name: str, device: str = "cpu", weights: str | os.PathLike[str] | None = None) -> Method:

@@ -6,7 +6,7 @@ Where a process group has been set up (torchrun), its processes share the images
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -143,6 +143,7 @@ def evaluate_masks(
     *,
     batch: int = 4,
     device: str | torch.device = "cpu",
+    inputs: Sequence[str] = ("clean", "blurry"),
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """F-scores of semantic masks on clean and on blurry images (Table II): one row an image, parser and class.
@@ -150,6 +151,7 @@ def evaluate_masks(
     parsers: by name, each takes (B, 3, H, W) to masks or logits (B, K, H, W), of which the largest is the class
     faces: sharp, with labels
     protocol, batch, device, progress: as for `evaluate`
+    inputs: which of the two kinds of images are measured
 
     Columns: method (the parser), face, identity, size, kernel (both 0 for clean), sigma, input ("clean" | "blurry"),
     class, f_score, and the pixel counts overlap, predicted, true that `pooled_f_scores` adds up. Raises InputError for
@@ -158,8 +160,9 @@ def evaluate_masks(
     if faces.labels is None:
         raise InputError("faces without labels: F-scores compare masks with a label map")
     clean = replace(protocol, kernels=[(0, 0, torch.ones(1, 1))], sigma=0.0)
-    total, done, tables = len(faces) * (1 + len(protocol.drawn())), 0, []
-    for title, asked in (("clean", clean), ("blurry", protocol)):
+    protocols = {name: {"clean": clean, "blurry": protocol}[name] for name in inputs}
+    total, done, tables = len(faces) * sum(len(asked.drawn()) for asked in protocols.values()), 0, []
+    for title, asked in protocols.items():
         with torch.inference_mode():
             for some in blurred_batches(faces, asked, batch=batch, device=device):
                 true = some.masks.argmax(1)

@@ -31,12 +31,15 @@ from umsn.networks import weights as weights_of
 from umsn.networks.weights import Pipeline
 from umsn.recipes import LONG, Recipe
 from umsn.recipes import recipe as recipe_called
-from umsn.recognition import Descriptor, OnnxEmbedder, shipped_descriptor
-from umsn.training import stages
+from umsn.recognition import Descriptor, OnnxEmbedder, VGGFace, read_vgg_face, shipped_descriptor
+from umsn.training import stages, together
 from umsn.training.stages import Run
 
 #: Data sets that tables of the paper name, by what layouts and folders are called.
 DATA_SETS = {"helen": "Helen", "celeba": "CelebA", "pubfig": "PubFig"}
+
+#: What files of VGG-Face's weights end in.
+VGG_FACE = (".pth", ".pt", ".safetensors")
 
 
 class Measured(NamedTuple):
@@ -92,10 +95,13 @@ class Edition:
         return stages.prepared(self.recipe, self.seed, self.runs)[1]
 
     def train(self, names: Sequence[str] = stages.UP_TO_UMSN) -> dict[str, list[dict[str, float]]]:
-        """Run stages, each from its checkpoint if it has one, on the device and within the minutes; their histories."""
-        return stages.train(
-            self.run, self.training_faces, stages=names, device=self.device, minutes=self.minutes, say=None
-        )
+        """Run stages, each from its checkpoint if it has one, on the device and within the minutes; their histories.
+
+        Long trainings are measured along their way on synthetic people, the same whatever else is measured.
+        """
+        unseen = unseen_faces(stages.VALIDATED, seed=self.seed) if self.long else None
+        options = {"device": self.device, "minutes": self.minutes, "validation": unseen}
+        return together.train(self.run, self.training_faces, names, **options)
 
     def pipeline(self, row: str = "umsn", device: str = "cpu") -> Pipeline:
         """Trained networks of a row of Table VI, by ``weights``: the edition's own, the package's or a file's.
@@ -201,13 +207,30 @@ class Edition:
         return faces.some(torch.cat(picked))
 
     @property
+    def _gives_vgg_face(self) -> bool:
+        """Whether ``descriptor`` names weights of VGG-Face, which measure distances, and not a network in ONNX."""
+        return Path(self.descriptor).suffix in VGG_FACE
+
+    @property
+    def people_in_words(self) -> str:
+        """Whose faces `people` gives: the name of the gallery's data set, or synthetic faces."""
+        return _title(self.gallery) if self.gallery is not None else "synthetic faces"
+
+    @property
     def judge_in_words(self) -> str:
         """What says whose face it is."""
-        return Path(self.descriptor).stem if self.descriptor else "our descriptor"
+        return "our descriptor" if not self.descriptor or self._gives_vgg_face else Path(self.descriptor).stem
 
     def judge(self) -> Descriptor | OnnxEmbedder:
         """What says whose face it is: the ONNX network given, or the package's stand-in."""
-        return OnnxEmbedder(self.descriptor) if self.descriptor else shipped_descriptor()
+        return shipped_descriptor() if not self.descriptor or self._gives_vgg_face else OnnxEmbedder(self.descriptor)
+
+    def vgg_face(self) -> VGGFace | None:
+        """The VGG-Face of Table IV, where ``descriptor`` names its weights; on the edition's device.
+
+        Raises InputError as `read_vgg_face` does.
+        """
+        return read_vgg_face(self.descriptor).to(self.device) if self._gives_vgg_face else None
 
     @property
     def setting(self) -> str:

@@ -26,7 +26,10 @@ PARAMETERS: Mapping[str, tuple[Any, tuple[type, ...]]] = {
     ),  #: how that folder is laid out; pairs: *_gt and *_blur, blurred by somebody else
     "window": ("", (str,)),  #: ROW,COLUMN,HEIGHT,WIDTH of the test images that is measured
     "gallery": ("", (str,)),  #: a folder with identities.csv for Top-K; without one, synthetic people
-    "descriptor": ("", (str,)),  #: an ONNX file that judges identity; without one, the package's stand-in
+    "descriptor": (
+        "",
+        (str,),
+    ),  #: an ONNX file that judges identity, or VGG-Face's weights for Table IV; else the package's stand-in
     "weights": ("auto", (str,)),  #: edition (its own), package, or a file; auto: its own where the recipe trains long
     "runs": ("", (str,)),  #: where editions are kept; without one, runs/ of the repository
     "minutes": (None, (int, float, type(None))),  #: that a notebook's trainings may take together
@@ -53,7 +56,7 @@ def checked(names: Mapping[str, Any]) -> dict[str, Any]:
     if given["weights"] not in ("auto", "edition", "package") and not os.path.isfile(given["weights"]):
         raise InputError(f"weights {given['weights']!r}: expected auto, edition, package or a file of networks")
     if given["descriptor"] and not os.path.isfile(given["descriptor"]):
-        expected = "a recognition network (.onnx) was expected"
+        expected = "a recognition network (.onnx) or VGG-Face's weights (.pth, .safetensors) were expected"
         raise InputError(f"descriptor {given['descriptor']!r}: no such file; {expected}")
     return given
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +15,9 @@ from scipy import stats
 from umsn.data.datasets import INNER, data_hash
 from umsn.data.unseen import unseen_faces
 from umsn.evaluation import Protocol, evaluate, named_method
+from umsn.experiments.evaluate import from_record
 from umsn.faces import FaceSet
-from umsn.files import whole
+from umsn.files import read_json, whole
 from umsn.recipes import recipe as recipe_called
 from umsn.records import Timer, record, rows_of
 from umsn.training import stages
@@ -102,3 +104,41 @@ def over_seeds(differences: pd.DataFrame) -> list[dict[str, str | float]]:
     low, high = stats.t.interval(0.95, count - 1, mean, stats.sem(differences))
     found = pd.DataFrame({"mean": mean, "low": low, "high": high}).round(4).assign(seeds=count)
     return found.rename_axis("method").reset_index().to_dict("records")
+
+
+def folders(folder: Path, recipe: str) -> dict[int, Path]:
+    """The editions of this recipe on these faces, by seed, this one among them.
+
+    folder: of an edition, RUNS/<recipe>-<seed>, and the name of its faces where they are somebody's
+    recipe: its name
+    """
+    own = re.fullmatch(rf"{re.escape(recipe)}-\d+(.*)", folder.name)
+    pattern = re.compile(rf"{re.escape(recipe)}-(\d+){re.escape(own[1])}")
+    found = [(pattern.fullmatch(path.name), path) for path in folder.parent.glob(f"{recipe}-*")]
+    return dict(sorted((int(match[1]), path) for match, path in found if match))
+
+
+def beside(folder: Path, recipe: str, name: str) -> dict[int, dict[str, Any]]:
+    """The records of one name that the editions of `folders` have left, by seed."""
+    places = {seed: path / "records" / f"{name}.json" for seed, path in folders(folder, recipe).items()}
+    return {seed: read_json(path) for seed, path in places.items() if path.exists()}
+
+
+def spread(records: Mapping[int, Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows of Table VI over the seeds of an edition: method, seeds, psnr, sd, gain, low, high.
+
+    ``records`` as `beside` finds them. ``psnr`` is the mean over seeds and ``sd`` the standard deviation from seed to
+    seed; ``gain`` is the mean of what a row has over B-Net of the same seed, on the same images, with its 95% interval
+    (Student's t). What one seed cannot say is nan.
+    """
+    rows = {seed: from_record(record).groupby("method")["psnr"].mean() for seed, record in records.items()}
+    means = pd.DataFrame(rows).T[list(ROWS)]
+    above = over_seeds(means.sub(means["bnet"], axis=0).iloc[:, 1:]) if len(means) > 1 else []
+    intervals = {row["method"]: row for row in above}
+    found = pd.DataFrame(
+        {"method": ROWS, "seeds": len(means), "psnr": means.mean().to_numpy(), "sd": means.std().to_numpy()}
+    )
+    found["gain"] = (means.mean() - means["bnet"].mean()).to_numpy()
+    for bound in ("low", "high"):
+        found[bound] = [intervals.get(row, {}).get(bound, float("nan")) for row in ROWS]
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,13 +42,8 @@ class Source:
             raise InputError(f"faces of {side} pixels: recipe {recipe.name!r} crops {recipe.crop}")
         if faces.labels is None:
             raise InputError("faces without labels: training needs the eleven classes of every pixel")
-        sizes = torch.tensor(blur.SIZES).repeat(-(-recipe.kernels // len(blur.SIZES)))[: recipe.kernels]
-        low, high = recipe.anxiety
-        spread = torch.rand(len(sizes), generator=torch.Generator().manual_seed(seed + 1))
-        anxiety = low * (high / low) ** spread if high > low else low
-        kernels = blur.kernels(sizes, torch.Generator().manual_seed(seed), anxiety=anxiety, pad_to=max(blur.SIZES))
         there = replace(faces, photos=faces.photos.to(device), labels=faces.labels.to(device))
-        return cls(there, kernels.to(device), recipe)
+        return cls(there, _stock(recipe.kernels, recipe.anxiety, seed).to(device), recipe)
 
     def batch(self, size: int, generator: torch.Generator, *, only: int | None = None) -> Batch:
         """``size`` blurred, noisy faces, shifted and perhaps mirrored; ``only`` blurs just that class (Fig. 8)."""
@@ -72,6 +68,16 @@ class Source:
             seed = int(torch.randint(2**62, (), generator=generator))
             generator = torch.Generator(blurred.device).manual_seed(seed)
         return Batch(photos, blur.add_noise(blurred, sigma, generator), masks)
+
+
+@lru_cache(maxsize=1)
+def _stock(count: int, anxiety: tuple[float, float], seed: int) -> Tensor:
+    """The kernels of a training, (count, k, k): drawn once, since the next stage asks for the same."""
+    sizes = torch.tensor(blur.SIZES).repeat(-(-count // len(blur.SIZES)))[:count]
+    low, high = anxiety
+    spread = torch.rand(len(sizes), generator=torch.Generator().manual_seed(seed + 1))
+    trembling = low * (high / low) ** spread if high > low else low
+    return blur.kernels(sizes, torch.Generator().manual_seed(seed), anxiety=trembling, pad_to=max(blur.SIZES))
 
 
 def drawn_faces(count: int, folder: str | os.PathLike[str], *, seed: int, margin: int = datasets.MARGIN) -> FaceSet:

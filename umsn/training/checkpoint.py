@@ -94,7 +94,8 @@ class Checkpoint:
             check_place(self.path.with_suffix(".json"), ours=is_record)
             return State()
         tensors, found = weights.load(self.path)
-        differ = [key for key in self.facts if found.get(key) != self.facts[key]]
+        told = {"validation": self.facts.get("validation"), **found}  # a run that was not measured may be from now on
+        differ = [key for key in self.facts if told.get(key) != self.facts[key]]
         if differ:
             raise InputError(
                 f"{self.path}: a checkpoint of another run ({', '.join(differ)} differ); continue that one or remove it"

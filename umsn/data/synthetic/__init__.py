@@ -79,7 +79,7 @@ def faces(
         lap, column = divmod(row, len(people))
         plan.append((people[column], lap * shots_per_identity + shot))
     jobs = [(identity, shot, seed, size, margin, overrides) for identity, shot in plan]
-    workers = min(os.cpu_count() or 1, -(-count // 16)) if workers is None else min(workers, count)
+    workers = min(os.cpu_count() or 1, -(-count // 4)) if workers is None else min(workers, count)
     if workers <= 1:
         drawn = [_bytes(job) for job in jobs]
     else:

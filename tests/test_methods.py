@@ -1,0 +1,45 @@
+"""Methods that share one S-Net restore what each of them would alone."""
+
+from itertools import chain
+
+import pytest
+import torch
+
+from umsn.evaluation.methods import restoring, sharing
+from umsn.files import InputError
+from umsn.networks.deblurring import build
+from umsn.networks.parsing import SNet
+from umsn.networks.weights import Pipeline
+
+
+class Counted(SNet):
+    """S-Net that counts how often it is asked."""
+
+    asked = 0
+
+    def masks(self, image):
+        self.asked += 1
+        return super().masks(image)
+
+
+def pipelines(snet):
+    return {row: Pipeline(snet, build(row, width=8).eval(), {}, row) for row in ("bnet", "maps", "nrl")}
+
+
+def test_they_restore_as_alone_and_ask_s_net_once_a_batch():
+    torch.manual_seed(0)
+    snet = Counted(widths=(4, 8)).eval()
+    networks, batches = pipelines(snet), torch.rand(2, 2, 3, 32, 32)
+    alone = [[restoring(found)(blurred) for found in networks.values()] for blurred in batches]
+    methods, snet.asked = sharing(networks), 0
+    together = [[method(blurred) for method in methods.values()] for blurred in batches]
+    assert snet.asked == len(batches)
+    for one, other in zip(chain(*alone), chain(*together), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_another_s_net_is_refused():
+    networks = pipelines(SNet(widths=(4, 8)).eval())
+    networks["maps"] = networks["maps"]._replace(snet=SNet(widths=(4, 8)).eval())
+    with pytest.raises(InputError, match="method 'maps': another S-Net than 'bnet'"):
+        sharing(networks)
