@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from umsn import places
+from umsn import places, recognition
 from umsn.data import INNER, UNSEEN, datasets, synthetic, unseen_faces
 from umsn.data.chosen import Chosen, Drawn, Folder
 from umsn.data.datasets import WIDE, Pairs, load_pairs
@@ -31,7 +31,6 @@ from umsn.networks import weights as weights_of
 from umsn.networks.weights import Pipeline
 from umsn.recipes import LONG, Recipe
 from umsn.recipes import recipe as recipe_called
-from umsn.recognition import Descriptor, OnnxEmbedder, shipped_descriptor
 from umsn.training import stages
 from umsn.training.stages import Run
 
@@ -200,11 +199,11 @@ class Edition:
     @property
     def judge_in_words(self) -> str:
         """What says whose face it is."""
-        return Path(self.descriptor).stem if self.descriptor else "our descriptor"
+        return recognition.judge_in_words(self.descriptor)
 
-    def judge(self) -> Descriptor | OnnxEmbedder:
-        """What says whose face it is: the ONNX network given, or the package's stand-in."""
-        return OnnxEmbedder(self.descriptor) if self.descriptor else shipped_descriptor()
+    def judge(self) -> recognition.Judge:
+        """What says whose face it is: what was given, an ONNX network or face-api's, or the package's stand-in."""
+        return recognition.judge(self.descriptor)
 
     @property
     def setting(self) -> str:

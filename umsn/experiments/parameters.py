@@ -11,6 +11,7 @@ from umsn import processes
 from umsn.data.chosen import Folder, chosen
 from umsn.files import InputError
 from umsn.recipes import recipe as recipe_called
+from umsn.recognition import check_judge
 
 #: What a notebook may declare, with the embedded default: name -> (default, type).
 PARAMETERS: Mapping[str, tuple[Any, tuple[type, ...]]] = {
@@ -26,7 +27,7 @@ PARAMETERS: Mapping[str, tuple[Any, tuple[type, ...]]] = {
     ),  #: how that folder is laid out; pairs: *_gt and *_blur, blurred by somebody else
     "window": ("", (str,)),  #: ROW,COLUMN,HEIGHT,WIDTH of the test images that is measured
     "gallery": ("", (str,)),  #: a folder with identities.csv for Top-K; without one, synthetic people
-    "descriptor": ("", (str,)),  #: an ONNX file that judges identity; without one, the package's stand-in
+    "descriptor": ("", (str,)),  #: what judges identity: an ONNX file, or face-api's folder; without, our stand-in
     "weights": ("auto", (str,)),  #: edition (its own), package, or a file; auto: its own where the recipe trains long
     "runs": ("", (str,)),  #: where editions are kept; without one, runs/ of the repository
     "minutes": (None, (int, float, type(None))),  #: that a notebook's trainings may take together
@@ -49,9 +50,8 @@ def checked(names: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"minutes {given['minutes']}: expected more than 0")
     if given["weights"] not in ("auto", "edition", "package") and not Path(given["weights"]).is_file():
         raise InputError(f"weights {given['weights']!r}: expected auto, edition, package or a file of networks")
-    if given["descriptor"] and not Path(given["descriptor"]).is_file():
-        expected = "a recognition network (.onnx) was expected"
-        raise InputError(f"descriptor {given['descriptor']!r}: no such file; {expected}")
+    if given["descriptor"]:
+        check_judge(given["descriptor"])
     return given
 
 
