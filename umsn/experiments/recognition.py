@@ -80,8 +80,10 @@ def _rivals(words: str) -> list[str]:
 
 
 @torch.inference_mode()
-def probe_rows(methods: dict[str, Method], drawn: FaceSet, sizes: Sequence[int], descriptor: Judge) -> pd.DataFrame:
-    """A row a probe and method; clear probes once, of size 0."""
+def probe_rows(
+    methods: dict[str, Method], drawn: FaceSet, sizes: Sequence[int], descriptor: Judge, count: int | None = None
+) -> pd.DataFrame:
+    """A row a probe (of the first ``count`` people) and method; clear probes once, of size 0."""
     probe = torch.arange(len(drawn)) % SHOTS == 0
     every = torch.cat([descriptor.embed(part.float() / 255) for part in drawn.photos.split(50)])
     gallery, first = (every[~probe], drawn.identities[~probe]), probe.nonzero()[:count, 0]
