@@ -38,10 +38,15 @@ def measure(
 ) -> dict[str, Any]:
     """Top-1, 3, 5 of probes, and how far they are from their sharp originals, in the descriptor given.
 
-    Synthetic people whom no training drew; a probe of each under one kernel of every size, nine other photographs of
-    each are the gallery, without the probe's own source. ``top``: in percent, ``distance``: to the sharp original;
-    ``gain`` in Top-K and ``nearer``: UMSN against blurred, image by image. Intervals are clustered by person.
-    Raises InputError for a rival that is not there.
+    networks: S-Net and UMSN
+    descriptor: who judges
+    people: synthetic ones, whom no training drew; nine photographs of each are the gallery, without the probes' sources
+    sizes: of the kernels; a probe is blurred by one of every size
+    probes: the first so many people have one
+    rivals: beside the blurred probes and UMSN, names of `methods.UNTRAINED` with commas, or all
+
+    ``top``: in percent, ``distance``: to the sharp original; ``gain`` in Top-K and ``nearer``: UMSN against blurred,
+    image by image. Intervals are clustered by person. Raises InputError for a rival that is not there.
     """
     methods = {name: UNTRAINED[name] for name in ("blurred", *_rivals(rivals))} | {"umsn": restoring(networks)}
     with Timer() as timer:
