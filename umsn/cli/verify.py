@@ -19,6 +19,7 @@ def add_options(add: Add) -> None:
     add("--faces", type=place, metavar="FOLDER", help="the faces, where the record was not made with drawn ones")
     add("--kernels", type=place, metavar="FILE", help="the kernels, where the record was made with a file of them")
     add("--weights", type=place, metavar="FILE", help="the networks, where umsn does not know them by their digest")
+    add("--descriptor", type=place, metavar="FILE", help="who judged, where it was not the package's descriptor")
     add("--limit", type=number(1, 10**9), metavar="N", help="the record's first N faces only")
     add("--device", default="cpu", help="cpu (default), cuda, or auto")
 
@@ -33,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
         faces=options.faces,
         kernels=options.kernels,
         weights=options.weights,
+        descriptor=options.descriptor,
         limit=options.limit,
         device=device_called(options.device),
         progress=bar("picture"),

@@ -24,7 +24,7 @@ from umsn.experiments import (
     training,
 )
 from umsn.networks.weights import Pipeline
-from umsn.recognition import Descriptor, shipped_descriptor
+from umsn.recognition import Judge, shipped_descriptor
 
 #: Keyword arguments are the experiment's options; ``networks`` and ``descriptor`` are what it is asked of.
 EXPERIMENTS: Mapping[str, Callable[..., dict[str, Any]]] = {
@@ -51,6 +51,12 @@ def options(name: str) -> dict[str, inspect.Parameter]:
     """The options of an experiment, by name."""
     found = inspect.signature(EXPERIMENTS[name], eval_str=True).parameters
     return {key: parameter for key, parameter in found.items() if key not in GIVEN}
+
+
+def judged(name: str) -> bool:
+    """Whether an experiment can be asked of any descriptor, not of the package's only."""
+    found = inspect.signature(EXPERIMENTS[name], eval_str=True).parameters.get("descriptor")
+    return found is not None and found.annotation == Judge
 
 
 def check_asked(name: str, asked: Mapping[str, Any], where: str) -> None:
@@ -86,16 +92,17 @@ def _check_of(option: str, annotation: Any) -> schema.Check | None:
     if option in ("faces", "kernels") and kind is Path:
         return schema.text
     listed = get_origin(kind) is Sequence and get_args(kind) == (int,)
-    if listed or kind is int:
+    if listed:
         number = schema.whole(1, 255, odd=True) if option == "sizes" else schema.whole(0, 10**6)
-        return schema.each(number, 1, 1000, once=True) if listed else schema.whole(1, 10**6)
-    return {str: schema.text, bool: schema.flag, str | None: schema.maybe(schema.text)}.get(kind)
+        return schema.each(number, 1, 1000, once=True)
+    simple = {str: schema.text, bool: schema.flag, int: schema.whole(1, 10**6)}
+    return simple.get(kind) or {part | None: schema.maybe(check) for part, check in simple.items()}.get(kind)
 
 
 def run(
     name: str,
     networks: Pipeline | Mapping[str, Pipeline] | None = None,
-    descriptor: Descriptor | None = None,
+    descriptor: Judge | None = None,
     **asked: Any,
 ) -> dict[str, Any]:
     """The record of an experiment, with what it needs: the networks, and the descriptor (the package's, if None).

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from umsn import places
+from umsn import places, recognition
 from umsn.data import INNER, UNSEEN, datasets, synthetic, unseen_faces
 from umsn.data.chosen import Chosen, Drawn, Folder
 from umsn.data.datasets import WIDE, Pairs, load_pairs
@@ -31,7 +31,7 @@ from umsn.networks import weights as weights_of
 from umsn.networks.weights import Pipeline
 from umsn.recipes import LONG, Recipe
 from umsn.recipes import recipe as recipe_called
-from umsn.recognition import Descriptor, OnnxEmbedder, VGGFace, read_vgg_face, shipped_descriptor
+from umsn.recognition import VGGFace, read_vgg_face
 from umsn.training import stages, together
 from umsn.training.stages import Run
 
@@ -219,11 +219,15 @@ class Edition:
     @property
     def judge_in_words(self) -> str:
         """What says whose face it is."""
-        return "our descriptor" if not self.descriptor or self._gives_vgg_face else Path(self.descriptor).stem
+        return recognition.judge_in_words(self._judging)
 
-    def judge(self) -> Descriptor | OnnxEmbedder:
-        """What says whose face it is: the ONNX network given, or the package's stand-in."""
-        return shipped_descriptor() if not self.descriptor or self._gives_vgg_face else OnnxEmbedder(self.descriptor)
+    def judge(self) -> recognition.Judge:
+        """What says whose face it is: what was given, an ONNX network or face-api's, or the package's stand-in."""
+        return recognition.judge(self._judging)
+
+    @property
+    def _judging(self) -> str:
+        return "" if self._gives_vgg_face else self.descriptor
 
     def vgg_face(self) -> VGGFace | None:
         """The VGG-Face of Table IV, where ``descriptor`` names its weights; on the edition's device.

@@ -11,6 +11,7 @@ from umsn import processes
 from umsn.data.chosen import Folder, chosen
 from umsn.files import InputError
 from umsn.recipes import recipe as recipe_called
+from umsn.recognition import check_judge
 
 #: What a notebook may declare, with the embedded default: name -> (default, type).
 PARAMETERS: Mapping[str, tuple[Any, tuple[type, ...]]] = {
@@ -29,7 +30,7 @@ PARAMETERS: Mapping[str, tuple[Any, tuple[type, ...]]] = {
     "descriptor": (
         "",
         (str,),
-    ),  #: an ONNX file that judges identity, or VGG-Face's weights for Table IV; else the package's stand-in
+    ),  #: who judges: an ONNX file, or face-api's folder; or VGG-Face's weights for Table IV; else our stand-in
     "weights": ("auto", (str,)),  #: edition (its own), package, or a file; auto: its own where the recipe trains long
     "runs": ("", (str,)),  #: where editions are kept; without one, runs/ of the repository
     "minutes": (None, (int, float, type(None))),  #: that a notebook's trainings may take together
@@ -55,9 +56,8 @@ def checked(names: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"minutes {given['minutes']}: expected more than 0")
     if given["weights"] not in ("auto", "edition", "package") and not os.path.isfile(given["weights"]):
         raise InputError(f"weights {given['weights']!r}: expected auto, edition, package or a file of networks")
-    if given["descriptor"] and not os.path.isfile(given["descriptor"]):
-        expected = "a recognition network (.onnx) or VGG-Face's weights (.pth, .safetensors) were expected"
-        raise InputError(f"descriptor {given['descriptor']!r}: no such file; {expected}")
+    if given["descriptor"]:
+        check_judge(given["descriptor"])
     return given
 
 

@@ -1,4 +1,4 @@
-"""Tables IV, V: is a restored face still the same person's, in our descriptor, among synthetic people?"""
+"""Tables IV, V: is a restored face still the same person's, says a descriptor, among synthetic people?"""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from umsn.evaluation import Protocol, blurred_batches, summarise
 from umsn.evaluation.methods import UNTRAINED, Method, restoring
 from umsn.evaluation.protocol import SIGMA
 from umsn.faces import FaceSet
+from umsn.files import InputError
 from umsn.networks.weights import Pipeline
-from umsn.recognition import Descriptor
+from umsn.recognition import Descriptor, Judge
 from umsn.records import Timer, record, rows_of
 
 SHOTS = 10  #: photographs of each person, the first of which is the probe
@@ -26,23 +27,33 @@ TOP = ("Top-1", "Top-3", "Top-5")
 
 def measure(
     networks: Pipeline,
-    descriptor: Descriptor,
+    descriptor: Judge,
     *,
     people: Annotated[int, "synthetic people"] = 100,
     sizes: Annotated[Sequence[int], "kernel sizes"] = (13, 19, 25),
+    probes: Annotated[
+        int | None, "the first so many of them are probes, all are in the gallery; all by default"
+    ] = None,
+    rivals: Annotated[str, "rivals beside blurred and UMSN: names with commas, or all"] = "",
 ) -> dict[str, Any]:
     """Top-1, 3, 5 of probes, and how far they are from their sharp originals, in the descriptor given.
 
-    Synthetic people whom no training drew; a probe of each under one kernel of every size, nine other photographs of
-    each are the gallery, without the probe's own source. ``top``: in percent, ``distance``: to the sharp original;
-    ``gain`` in Top-K and ``nearer``: UMSN against blurred, image by image. Intervals are clustered by person.
+    networks: S-Net and UMSN
+    descriptor: who judges
+    people: synthetic ones, whom no training drew; nine photographs of each are the gallery, without the probes' sources
+    sizes: of the kernels; a probe is blurred by one of every size
+    probes: the first so many people have one
+    rivals: beside the blurred probes and UMSN, names of `methods.UNTRAINED` with commas, or all
+
+    ``top``: in percent, ``distance``: to the sharp original; ``gain`` in Top-K and ``nearer``: UMSN against blurred,
+    image by image. Intervals are clustered by person. Raises InputError for a rival that is not there.
     """
-    methods = {"blurred": UNTRAINED["blurred"], "umsn": restoring(networks)}
+    methods = {name: UNTRAINED[name] for name in ("blurred", *_rivals(rivals))} | {"umsn": restoring(networks)}
     with Timer() as timer:
         who = {"identities": range(UNSEEN, UNSEEN + people), "shots_per_identity": SHOTS}
-        rows = probe_rows(methods, synthetic.faces(people * SHOTS, seed=0, **who), sizes, descriptor)
+        rows = probe_rows(methods, synthetic.faces(people * SHOTS, seed=0, **who), sizes, descriptor, probes)
     keys = ["face", "size"]
-    before, after = (rows[rows["method"] == name].set_index(keys) for name in methods)
+    before, after = (rows[rows["method"] == name].set_index(keys) for name in ("blurred", "umsn"))
     gap = (after[[*TOP, "distance"]] - before[[*TOP, "distance"]]).reset_index()
     tables = {
         "top": (rows, TOP),
@@ -50,26 +61,39 @@ def measure(
         "gain": (gap.assign(method="umsn, gained"), TOP),
         "nearer": (gap.assign(method="umsn, nearer", distance=-gap["distance"]), ("distance",)),
     }
+    asked = {"measure": "recognition", "people": people, "sizes": list(sizes), "probes": probes, "rivals": rivals}
+    own = isinstance(descriptor, Descriptor)
     return record(
-        {"measure": "recognition", "people": people, "sizes": list(sizes)},
+        {option: value for option, value in asked.items() if value},
         {name: rows_of(summarise(table, measures=kept)) for name, (table, kept) in tables.items()},
         timer,
         sigma=SIGMA,
         seed=0,
-        source=f"{people} drawn people, {SHOTS} photographs each, {len(sizes)} kernels",
-        weights={"umsn": networks.digest},
+        source=f"{people} drawn people, {SHOTS} photographs each, {probes or people} probes, {len(sizes)} kernels",
+        weights={"umsn": networks.digest, **({} if own else {"descriptor": descriptor.digest})},
+        judge=descriptor.title,
     )
+
+
+def _rivals(words: str) -> list[str]:
+    """The names of rivals, in the order of `UNTRAINED`. Raises InputError for others."""
+    there = [name for name in UNTRAINED if name != "blurred"]
+    asked = there if words == "all" else [name for name in words.split(",") if name]
+    if unknown := [name for name in asked if name not in there]:
+        raise InputError(f"rival {unknown[0]!r}: expected all, or some of {', '.join(there)}")
+    return [name for name in there if name in asked]
 
 
 @torch.inference_mode()
 def probe_rows(
-    methods: dict[str, Method], drawn: FaceSet, sizes: Sequence[int], descriptor: Descriptor
+    methods: dict[str, Method], drawn: FaceSet, sizes: Sequence[int], descriptor: Judge, count: int | None = None
 ) -> pd.DataFrame:
-    """A row a probe and method; clear probes once, of size 0."""
+    """A row a probe (of the first ``count`` people) and method; clear probes once, of size 0."""
     probe = torch.arange(len(drawn)) % SHOTS == 0
     every = torch.cat([descriptor.embed(part.float() / 255) for part in drawn.photos.split(50)])
-    gallery, people, clear = (every[~probe], drawn.identities[~probe]), drawn.identities[probe], every[probe]
-    probes = FaceSet(drawn.names[::SHOTS], drawn.photos[::SHOTS], None, people)
+    gallery, first = (every[~probe], drawn.identities[~probe]), probe.nonzero()[:count, 0]
+    people, clear = drawn.identities[first], every[first]
+    probes = FaceSet(drawn.names[::SHOTS][:count], drawn.photos[first], None, people)
     found = recognition.ranks(clear, people, *gallery)
     parts = [_told("clear", torch.arange(len(people)), [0] * len(people), found, torch.zeros(len(people)))]
     for some in blurred_batches(probes, Protocol(sizes=sizes, per_size=1), batch=8):

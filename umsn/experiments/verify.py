@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from umsn import schema
+from umsn import recognition, schema
 from umsn.data.chosen import is_count
 from umsn.evaluation import Progress, measured_columns
 from umsn.experiments import catalogue
@@ -40,6 +40,7 @@ POINTS = {"recognition": 1.0, "descriptor": 0.01}
 MADE = schema.fields(
     known={
         "command": schema.text,
+        "judge": schema.text,
         "again": schema.text,
         "code": schema.fields(others=schema.either(schema.text, schema.flag, str)),
         "weights": schema.fields(others=schema.text),
@@ -82,6 +83,7 @@ def verify(
     faces: str | PathLike[str] | None = None,
     kernels: str | PathLike[str] | None = None,
     weights: str | PathLike[str] | None = None,
+    descriptor: str | PathLike[str] | None = None,
     limit: int | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -91,6 +93,7 @@ def verify(
     path: of the record, or its name in results/measured
     faces, kernels: the folder and the file, where there was one, for a record knows their names only
     weights: the file, where it was neither the package's nor one of `umsn.networks.archive`
+    descriptor: who judged, as of `umsn.recognition.judge`, where it was not the package's descriptor
     limit: so many of its first faces
     device: that computes
     progress: is told the images done and all of them
@@ -116,7 +119,10 @@ def verify(
     asked = {**stated, **_given(path, stated, faces=faces, kernels=kernels)}
     digests = made.get("weights") or {}
     if name != "evaluate":
-        again = catalogue.run(name, _network(next(iter(digests.values()), None), weights, device), **asked)
+        if (given := "descriptor" in digests) and descriptor is None:
+            raise InputError(f"{path}: was judged by {made.get('judge')}; say where it is with --descriptor")
+        judge = recognition.judge(descriptor) if given else None
+        again = catalogue.run(name, _network(next(iter(digests.values()), None), weights, device), judge, **asked)
         _same_made(path, made, again["provenance"], ("data", "weights"))
         return _verify_numbers(record, again, POINTS.get(name))
     part = limit is not None and limit < made["protocol"]["faces"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,19 @@ from umsn.files import InputError
 #: Where ArcFace's 112 x 112 pictures have the eyes, the tip of the nose and the corners of the mouth: x, y in pixels,
 #: left and right as seen (Deng et al. 2019).
 TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
+
+
+class Frame(NamedTuple):
+    """Where aligned faces have five points: x, y in pixels of an image that is so many pixels a side."""
+
+    points: tuple[tuple[float, float], ...]
+    side: int
+
+
+ARCFACE = Frame(TEMPLATE, 112)
+
+#: The same points of the mean face of dlib's faces: a quarter of the face's size is added at each side (King 2009).
+DLIB = Frame(((47.549, 46.599), (100.476, 46.599), (74.013, 76.563), (50.415, 103.023), (97.610, 103.023)), 150)
 
 
 def five_points(labels: Tensor) -> Tensor:
@@ -37,15 +51,15 @@ def five_points(labels: Tensor) -> Tensor:
     return torch.stack([pixels("left eye").mean(dim=0), pixels("right eye").mean(dim=0), lower, *ends])
 
 
-def by_points(points: Tensor, size: int) -> Tensor:
-    """The similarity that lays the template on five points: (B, 5, 2) x, y -> (B, 2, 3).
+def by_points(points: Tensor, size: int, frame: Frame = ARCFACE) -> Tensor:
+    """The similarity that lays the frame's points on five of a face: (B, 5, 2) x, y -> (B, 2, 3).
 
     It leads from pixels of the aligned picture, ``size`` x ``size``, to those of the photograph, by least squares
     (Umeyama 1991): a division, when points in the plane are complex numbers. Raises InputError for other shapes.
     """
     if points.ndim != 3 or points.shape[1:] != (5, 2):
         raise InputError(f"points {tuple(points.shape)}: (B, 5, 2) were expected, x and y of five points a face")
-    target = torch.view_as_complex(torch.tensor(TEMPLATE, dtype=torch.float64) * size / 112)
+    target = torch.view_as_complex(torch.tensor(frame.points, dtype=torch.float64) * size / frame.side)
     source = torch.view_as_complex(points.double().contiguous())
     centre, middle = source.mean(dim=1), target.mean()
     spread = target - middle

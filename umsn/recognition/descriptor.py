@@ -26,6 +26,8 @@ SEEN = 64  #: pixels a side of the face frame that `Descriptor.embed` looks at
 class Descriptor(nn.Module):
     """What a face looks like: the map relu1_2 at full resolution, and 64 numbers that say whose it is."""
 
+    title = "our descriptor"
+
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96), length: int = 64) -> None:
         super().__init__()
         self.relu1_2 = nn.Sequential(

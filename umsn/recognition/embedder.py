@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from umsn.faces import Window
-from umsn.files import InputError, check_regular
+from umsn.files import InputError, check_regular, read_bytes
 from umsn.networks.onnx_export import session
 from umsn.recognition.alignment import aligned, by_box, by_points
 
@@ -50,6 +52,16 @@ class OnnxEmbedder:
         if not fits:
             raise InputError(f"{path}: takes {shape}; (B, 3, {size}, {size}) was expected")
         self.one_by_one = shape[0] == 1
+
+    @property
+    def title(self) -> str:
+        """The file's name."""
+        return Path(self.path).stem
+
+    @property
+    def digest(self) -> str:
+        """The first 12 digits of the file's SHA-256."""
+        return hashlib.sha256(read_bytes(self.path, "a recognition network was expected")).hexdigest()[:12]
 
     def embed(self, images: Tensor, *, points: Tensor | None = None, boxes: Sequence[Window] | None = None) -> Tensor:
         """Whose faces: (B, 3, H, W) RGB in [0, 1] -> (B, D) of length 1.
