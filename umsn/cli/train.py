@@ -36,6 +36,12 @@ def add_options(add: Add) -> None:
     add("--perceptual", action="store_true", help="add the loss of Eq. 5, with the package's face descriptor")
     add("--precision", default="auto", help="float32, bfloat16, or auto (default): bfloat16 on a GPU that has it")
     add("--compile", action="store_true", help="have torch compile the networks' blocks: a slow start, then faster")
+    add(
+        "--network-layout",
+        default="auto",
+        metavar="WHICH",
+        help="how the networks are laid out for training: plain, gpu, or auto (default): gpu on a GPU",
+    )
     add("--minutes", type=decimal(0, 1e6), metavar="M", help="stop after so long, whatever the recipe says")
     add_seed(add, "of everything drawn")
     add("--device", default="auto", help="cpu, cuda, or auto (default)")
@@ -47,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     from umsn import processes
     from umsn.files import InputError, check_folder
     from umsn.recipes import recipe
-    from umsn.training import stages
+    from umsn.training import stages, steps
 
     chosen = recipe(options.recipe)
     to_learn, to_validate = _wanted(options, chosen.faces)
@@ -59,6 +65,8 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"minutes {options.minutes:g}: expected more than 0")
     if options.precision not in ("auto", "float32", "bfloat16"):
         raise InputError(f"precision {options.precision!r}: expected auto, float32 or bfloat16")
+    if options.network_layout not in steps.LAYOUTS:
+        raise InputError(f"network layout {options.network_layout!r}: expected {', '.join(steps.LAYOUTS)}")
     check_folder(options.out)
     precision = None if options.precision == "auto" else getattr(torch, options.precision)
     with processes.joined(processes.device_called(options.device)) as device:
@@ -68,7 +76,9 @@ def run(options: argparse.Namespace) -> None:
 
             features = shipped_descriptor(device).features
         start = Path(options.start) if options.start else None
-        work = stages.Run(Path(options.out), chosen, options.seed, features, start, options.compile)
+        work = stages.Run(
+            Path(options.out), chosen, options.seed, features, start, options.compile, options.network_layout
+        )
         faces, validation = _training_faces(options, to_learn), _validation_faces(options, to_validate)
         stages.train(
             work,

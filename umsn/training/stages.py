@@ -27,12 +27,13 @@ from umsn.networks.blocks import compile_blocks
 from umsn.networks.confidence import ConfidenceNetwork
 from umsn.networks.deblurring import VARIANTS, FirstStage, FNet, Variant, build
 from umsn.networks.losses import class_losses, confidence_loss, perceptual_loss, total_loss
-from umsn.networks.parsing import SNet
+from umsn.networks.parsing import FrozenParser, SNet
 from umsn.recipes import Recipe, Schedule
 from umsn.training.batches import Batch, Source, drawn_faces
 from umsn.training.checkpoint import alone
 from umsn.training.history import Clock
 from umsn.training.loop import fit, seed_of
+from umsn.training.steps import Layout
 
 Features = Callable[[Tensor], Tensor]
 
@@ -148,6 +149,7 @@ class Run:
     features: Features | None = None  #: of Eq. 5, a plain function; without it L_p is left out
     start: Path | None = None  #: exported weights to go on from, where this folder has no earlier stage's
     compiled: bool = False  #: whether torch compiles the ResBlocks first: slow to begin, then faster
+    layout: Layout = "auto"  #: of the networks while they are trained, as for `steps.stepping`
 
     def checkpoint(self, stage: str) -> Path:
         """Where a stage keeps its weights."""
@@ -185,12 +187,12 @@ class Run:
             found[int(path.stem.rpartition("-")[2])] = task
         return found
 
-    def parse(self) -> Callable[[Tensor], Tensor]:
+    def parse(self) -> FrozenParser:
         """The fine-tuned S-Net, frozen: images (B, 3, H, W) -> masks (B, K, H, W)."""
-        snet = self.snet("parse-blurry").eval().requires_grad_(False)
+        snet = self.snet("parse-blurry")
         if self.compiled:
             compile_blocks(snet)
-        return lambda image: snet.to(image.device).masks(image)
+        return FrozenParser(snet)
 
 
 def prepared(recipe: Recipe, seed: int, runs: str | os.PathLike[str] | None = None) -> tuple[Run, FaceSet]:
@@ -296,6 +298,7 @@ def train(
                 snapshots=snapshots,
                 precision=precision,
                 compiled=run.compiled,
+                layout=run.layout,
                 validate=None if unseen is None else partial(_validate, source=unseen),
                 say=say,
             )
