@@ -219,13 +219,13 @@ def test_a_compiler_that_is_wrong_is_refused(compiler, what):
 def test_a_wrong_adam_and_padding_that_moves_are_refused(monkeypatch):
     step, task = laid_step()
     monkeypatch.setattr(step.flat, "at", lambda number, rate: step.flat.factors.fill_(0.9e-3))
-    with pytest.raises(DifferenceError, match="^Adam"):
+    with pytest.raises(DifferenceError, match=r"^Adam"):
         check(step, task)
     step, task = laid_step()
     update = step.flat.update
     padding = step.flat.padding()
     monkeypatch.setattr(step.flat, "update", lambda g: (update(g), step.flat.weights.masked_fill_(padding, 1)))
-    with pytest.raises(DifferenceError, match="^padding"):
+    with pytest.raises(DifferenceError, match=r"^padding"):
         check(step, task)
 
 

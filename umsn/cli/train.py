@@ -43,6 +43,12 @@ def add_options(add: Add) -> None:
         help="how the networks are laid out for training: plain, gpu, or auto (default): gpu on a GPU",
     )
     add("--minutes", type=decimal(0, 1e6), metavar="M", help="stop after so long, whatever the recipe says")
+    add(
+        "--fit",
+        type=decimal(0, 1e6),
+        metavar="M",
+        help="shorten the stages, all by one factor, so that they fit into so many minutes by the speed measured here",
+    )
     add_seed(add, "of everything drawn")
     add("--device", default="auto", help="cpu, cuda, or auto (default)")
 
@@ -61,8 +67,9 @@ def run(options: argparse.Namespace) -> None:
     names = options.stage or usual
     if unknown := [name for name in names if name not in stages.STAGES]:
         raise InputError(f"stage {unknown[0]!r}: expected one of {', '.join(stages.STAGES)}")
-    if options.minutes is not None and not options.minutes > 0:
-        raise InputError(f"minutes {options.minutes:g}: expected more than 0")
+    for name in ("minutes", "fit"):
+        if (given := getattr(options, name)) is not None and not given > 0:
+            raise InputError(f"{name} {given:g}: expected more than 0")
     if options.precision not in ("auto", "float32", "bfloat16"):
         raise InputError(f"precision {options.precision!r}: expected auto, float32 or bfloat16")
     if options.network_layout not in steps.LAYOUTS:
@@ -87,6 +94,7 @@ def run(options: argparse.Namespace) -> None:
             validation=validation,
             device=device,
             minutes=options.minutes,
+            fit_into=options.fit,
             precision=precision,
         )
         if processes.first():

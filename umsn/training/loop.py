@@ -10,7 +10,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from umsn import processes
 from umsn.files import InputError
 from umsn.networks.blocks import compile_blocks
 from umsn.recipes import Schedule
-from umsn.training.batches import Source
+from umsn.training.batches import Drawn, Source
 from umsn.training.checkpoint import Checkpoint, State
 from umsn.training.history import Clock, History, Milestones, ProgressLine
 from umsn.training.passes import counted, fast_type, measured
-from umsn.training.steps import Layout, stepping
+from umsn.training.plan import seconds_a_step
+from umsn.training.steps import Layout, stepping, tried
 
 
 def fit(
@@ -45,6 +46,7 @@ def fit(
     read_every: int | None = None,
     compiled: bool = False,
     layout: Layout = "auto",
+    plan: Callable[[float], int] | None = None,
     say: Callable[[str], None] | None = print,
 ) -> list[dict[str, float]]:
     """Train for the schedule's iterations, or until ``minutes`` are over; go on from the checkpoint if there is one.
@@ -60,6 +62,7 @@ def fit(
     read_every: steps between two readings of the loss and the clock; by default 1, on a GPU 20, since reading waits
     compiled: have torch compile the task's ResBlocks
     layout: how the networks are laid out while they are trained, as for `stepping`
+    plan: asked, where there is no checkpoint yet, how many iterations it shall be, given the seconds that one takes
     say: is told how far it is; None is silent
 
     Returns the history: one dict for every hundredth of the run, with step, seconds and the mean of each term. Where
@@ -76,9 +79,15 @@ def fit(
     found = checkpoint.resume()
     if found.step >= schedule.iterations:
         return list(found.history)
-    name, step, due = path.stem, found.step, Milestones(schedule.iterations, snapshots)
-    history = History(name, due, found)
+    name, step = path.stem, found.step
     advance, how = stepping(task, optimiser, source, schedule.batch, precision, layout=layout)
+    if plan is not None and not path.exists():
+        with tried(task, optimiser):
+            seconds = seconds_a_step(lambda i: advance(*_given(source, schedule, seed, name, i)), device)
+        schedule = replace(schedule, iterations=plan(seconds))
+        checkpoint.facts["schedule"] = asdict(schedule)
+    due = Milestones(schedule.iterations, snapshots)
+    history = History(name, due, found)
     progress = ProgressLine(name, schedule, step, how, say if processes.first() else None)
     read_every = read_every or (1 if device.type == "cpu" else 20)
     clock, saved = Clock(minutes), time.monotonic()
@@ -87,11 +96,11 @@ def fit(
         return State(step, round(found.seconds + clock.seconds, 2), tuple(history.rows), history.sums)
 
     while step < schedule.iterations:
-        # what is random about the batch follows from seed, stage and step
-        drawn = source.draw(schedule.batch, generator_of(seed, name, step))
+        # what is random about the batch follows from seed, stage and step, and so does the rate
+        given = _given(source, schedule, seed, name, step)
 
         # forward, backward, update; on a GPU the first step's kernels are counted
-        learn = partial(advance, drawn, step, learning_rate(schedule, step))
+        learn = partial(advance, *given)
         terms, kernels = counted(learn, device) if step == found.step else (learn(), how.kernels_a_step)
         how.kernels_a_step = kernels
         history.add(terms)
@@ -140,6 +149,11 @@ def seed_of(seed: int, name: str, step: int) -> int:
 def generator_of(seed: int, name: str, step: int) -> torch.Generator:
     """A generator for one step of one stage."""
     return torch.Generator().manual_seed(seed_of(seed, name, step))
+
+
+def _given(source: Source, schedule: Schedule, seed: int, name: str, step: int) -> tuple[Drawn, int, float]:
+    """What a step is given: what was drawn for it, its number, its rate."""
+    return source.draw(schedule.batch, generator_of(seed, name, step)), step, learning_rate(schedule, step)
 
 
 def _placed(task: nn.Module, device: torch.device, compiled: bool) -> torch.optim.Adam:

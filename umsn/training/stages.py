@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ from umsn.training.batches import Batch, Source, drawn_faces
 from umsn.training.checkpoint import alone
 from umsn.training.history import Clock
 from umsn.training.loop import fit, seed_of
+from umsn.training.plan import Plan, work_of
 from umsn.training.steps import Layout
 
 Features = Callable[[Tensor], Tensor]
@@ -252,6 +253,7 @@ def train(
     validation: FaceSet | None = None,
     device: str | torch.device = "cpu",
     minutes: float | None = None,
+    fit_into: float | None = None,
     precision: torch.dtype | None = None,
     say: Callable[[str], None] | None = print,
 ) -> dict[str, list[dict[str, float]]]:
@@ -264,6 +266,7 @@ def train(
         seed, in pieces of the recipe's crop
     device: where it is trained
     minutes: bound the whole; what was not finished goes on at the next call
+    fit_into: minutes for which stages that have not begun are shortened, from their measured speed (`plan.Plan`)
     precision: of the convolutions, as for `fit`
     say: is told how far it is; None is silent
 
@@ -281,10 +284,13 @@ def train(
         facts["validation"] = data_hash(validation)
         unseen = Source.of(validation, replace(run.recipe, kernels=VALIDATED), seed=run.seed + 1, device=device)
     clock, histories = Clock(minutes), {}
+    plan = None if fit_into is None else _plan(run, source, stages, fit_into)
     for name in stages:
         if minutes is not None and processes.anywhere(clock.over, device):
             break
         schedule: Schedule = getattr(run.recipe, STAGES[name].schedule)
+        if plan is not None and name in plan.stages:
+            schedule = replace(schedule, iterations=plan.stages[name]["iterations"])
         snapshots = run.recipe.snapshots if name == "umsn" else ()
         with alone(run.checkpoint(name)):
             histories[name] = fit(
@@ -299,10 +305,28 @@ def train(
                 precision=precision,
                 compiled=run.compiled,
                 layout=run.layout,
+                plan=None if plan is None or name in plan.stages else partial(plan.begin, name),
                 validate=None if unseen is None else partial(_validate, source=unseen),
                 say=say,
             )
     return histories
+
+
+class _Untrained(Run):
+    """A run whose stages can be made before those that they begin from: to see what they will cost."""
+
+    def trained(self, stage: str, module: nn.Module, prefix: str) -> None:
+        pass
+
+
+def _plan(run: Run, source: Source, stages: Sequence[str], minutes: float) -> Plan:
+    """The plan of a run. Raises InputError among several processes, whose speeds differ."""
+    if processes.count() > 1:
+        raise InputError("a plan is made by one process; without it several can train together")
+    schedules = {name: getattr(run.recipe, STAGES[name].schedule) for name in stages}
+    untrained = _Untrained(**{field.name: getattr(run, field.name) for field in fields(run)} | {"start": None})
+    work = {name: s.batch * work_of(untrained.task(name), source) for name, s in schedules.items()}
+    return Plan(run.folder / "plan.json", minutes, {name: s.iterations for name, s in schedules.items()}, work)
 
 
 def _validate(task: Task, source: Source) -> dict[str, float]:

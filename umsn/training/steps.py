@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, get_args
 
 import torch
@@ -50,6 +51,23 @@ class PlainStep:
     def _share(batch: Batch) -> Batch:
         """The part of a batch that is this process's."""
         return Batch(*(tensor[processes.rank() :: processes.count()] for tensor in batch))
+
+
+@contextmanager
+def tried(task: nn.Module, optimiser: torch.optim.Adam) -> Iterator[None]:
+    """A block of steps after which weights and moments are what they were before."""
+    weights = [parameter.detach().clone() for parameter in task.parameters()]
+    state = {p: {name: value.clone() for name, value in parts.items()} for p, parts in optimiser.state.items()}
+    try:
+        yield
+    finally:
+        for parameter, value in zip(task.parameters(), weights, strict=True):
+            parameter.data.copy_(value)
+        for parameter in [p for p in optimiser.state if p not in state]:
+            del optimiser.state[parameter]
+        for parameter, parts in state.items():
+            for name, value in parts.items():
+                optimiser.state[parameter][name].copy_(value)
 
 
 def stepping(

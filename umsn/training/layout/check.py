@@ -51,8 +51,8 @@ def check(step: LaidStep, task: nn.Module) -> dict[str, float]:
     apart, known = _apart(step, ours, exact), _apart(step, usual, exact)
     for name, allowed in ALLOWED[step.precision].items():
         _refuse_beyond(max(allowed, LENIENCE * known[name]), name, apart[name])
-    _refuse_beyond(ALLOWED_OF_ADAM, "Adam", found["Adam"])
     _refuse_beyond(0, "padding", found["padding"])
+    _refuse_beyond(ALLOWED_OF_ADAM, "Adam", found["Adam"])
     return apart | found
 
 
