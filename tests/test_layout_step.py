@@ -1,6 +1,7 @@
 """Training in the layout is training the plain networks: flat parameters, Adam, the step, the check, whole runs."""
 
 import copy
+import os
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ from training import SHORT, run_in, short, striped
 
 from umsn.files import InputError, read_json
 from umsn.networks import weights
+from umsn.networks.confidence import ConfidenceNetwork
 from umsn.networks.deblurring import FirstStage, FNet, build
 from umsn.networks.parsing import FrozenParser, SNet
 from umsn.training import steps
@@ -20,7 +22,7 @@ from umsn.training.layout.check import DifferenceError, check
 from umsn.training.layout.convolutions import places
 from umsn.training.layout.flat import Flat
 from umsn.training.layout.networks import laid_out
-from umsn.training.layout.step import LaidStep
+from umsn.training.layout.step import LaidStep, keep_compiled
 from umsn.training.loop import fit
 from umsn.training.stages import UP_TO_UMSN, Parsing, Stream, Whole, train
 from umsn.training.steps import PlainStep, stepping
@@ -247,3 +249,24 @@ def test_what_cannot_be_had_is_said_or_refused(monkeypatch, tmp_path):
     fit(task, source, SHORT, path, seed=0, layout="gpu", say=said.append)
     assert said[0] == "other: layout plain, Linear has no layout"
     assert read_json(path.with_suffix(".json"))["layout"]["why"] == "Linear has no layout"
+
+
+def test_compiled_code_is_kept_where_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "elsewhere")
+    keep_compiled(tmp_path)
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "elsewhere"
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    keep_compiled(tmp_path)
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path)
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_compiled_and_recorded_step_is_the_plain_one():
+    source = Source.of(FACES, short(), seed=0, device="cuda")
+    parser = FrozenParser(small_network().cuda())
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        task = Whole(build("umsn", width=16), ConfidenceNetwork(), parser, None, short()).cuda()
+    step = LaidStep(task, torch.optim.Adam(task.parameters(), fused=True), source, 2, FLOAT)
+    assert check(step, task)["Adam"] < 1e-3

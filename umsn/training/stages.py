@@ -32,6 +32,7 @@ from umsn.recipes import Recipe, Schedule
 from umsn.training.batches import Batch, Source, drawn_faces
 from umsn.training.checkpoint import alone
 from umsn.training.history import Clock
+from umsn.training.layout.step import keep_compiled
 from umsn.training.loop import fit, seed_of
 from umsn.training.plan import Plan, work_of
 from umsn.training.steps import Layout
@@ -284,6 +285,8 @@ def train(
         facts["validation"] = data_hash(validation)
         unseen = Source.of(validation, replace(run.recipe, kernels=VALIDATED), seed=run.seed + 1, device=device)
     clock, histories = Clock(minutes), {}
+    if source.kernels.device.type == "cuda":
+        keep_compiled(run.folder / "compiled")
     plan = None if fit_into is None else _plan(run, source, stages, fit_into)
     for name in stages:
         if minutes is not None and processes.anywhere(clock.over, device):

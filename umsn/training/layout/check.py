@@ -95,9 +95,10 @@ def _adam(step: LaidStep):
 def _apart(step: LaidStep, ours: tuple[Tensor, Tensor], exact: tuple[Tensor, Tensor]) -> dict[str, float]:
     """Relative differences of terms and gradients; a small parameter's are seen relative to a hundredth of all."""
     (terms, gradients), (true_terms, true_gradients) = ours, exact
-    all_of_it = true_gradients.norm()
-    parts = [(step.flat.view(v, own)[i] for v in (gradients, true_gradients)) for own, _, i in step.flat.places]
-    worst = max(float((a - b).norm() / torch.maximum(b.norm(), all_of_it / 100)) for a, b in parts)
+    all_of_it, worst = true_gradients.norm(), 0.0
+    for own, _, index in step.flat.places:
+        one, true = (step.flat.view(vector, own)[index] for vector in (gradients, true_gradients))
+        worst = max(worst, float((one - true).norm() / torch.maximum(true.norm(), all_of_it / 100)))
     return {
         "loss": float(((terms - true_terms).abs() / true_terms.abs().clamp_min(1e-3)).max()),
         "gradients": float((gradients - true_gradients).norm() / all_of_it),

@@ -6,7 +6,9 @@ it stands here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +26,11 @@ def inductor(function: Callable[[Batch], dict[str, Tensor]]) -> Callable[[Batch]
     return torch.compile(function, fullgraph=True, dynamic=False, options={"force_layout_optimization": True})
 
 
+def keep_compiled(folder: Path) -> None:
+    """Have torch keep what it compiles in a folder, unless the environment names another place."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder.absolute()))
+
+
 class LaidStep:
     """Steps of a task in the layout. The task's own parameters are trained, and the state of its optimiser kept.
 
@@ -33,6 +40,7 @@ class LaidStep:
     batch: images a step
     precision: of the convolutions
     compiler: of the loss; by default `inductor` on a GPU, else none
+    memory_format: of the convolutions' weights, and so of what they give; by default channels last on a GPU
 
     Raises NoLayoutError where the task has a network without a layout, and RuntimeError where the compiler or the
     recording fails.
@@ -46,10 +54,11 @@ class LaidStep:
         batch: int,
         precision: torch.dtype,
         compiler: Compiler | None = None,
+        memory_format: torch.memory_format | None = None,
     ) -> None:
         self.source, self.precision, self.only = source, precision, task.only
         self.on_gpu = source.kernels.device.type == "cuda"
-        memory_format = torch.channels_last if self.on_gpu else torch.contiguous_format
+        memory_format = memory_format or (torch.channels_last if self.on_gpu else torch.contiguous_format)
         self.task = laid_out_task(task, precision, memory_format)
         kind = next(task.parameters()).dtype if precision == torch.float32 else precision
         self.flat = Flat(list(places(self.task)), optimiser, kind, memory_format)
