@@ -4,8 +4,9 @@
 #   TORCH="torch==2.13.0 --index-url ..." make setup     another build of torch, say for CUDA
 #   RECIPE=gpu DEVICE=cuda FACES=CelebAMask-HQ LAYOUT=celebamask-hq TEST=final_Helen TEST_LAYOUT=pairs make book
 #                                                        the whole book of another edition, on your data and device
-#   FACES=faces LAYOUT=labelmap MINUTES=60 make gpu      train for so long, or go on, into trained/gpu:
-#                                                        every stage, then the other rows of Table VI
+#   FACES=faces LAYOUT=labelmap MINUTES=60 make gpu      train for so long, or go on, into trained/gpu: every stage,
+#                                                        then the other rows of Table VI, shortened until all fit;
+#                                                        then measure what was trained, on TEST if it is given
 #   make recogniser                                      fetch dlib's descriptor and landmarks by npm into recogniser/;
 #                                                        DESCRIPTOR=recogniser make book then judges by them
 #   make figures                                         take what the notebooks drew over into figures/
@@ -59,7 +60,13 @@ pdf: setup
 	@$(BIN)/doit pdf
 
 gpu: setup
-	@$(BIN)/umsn train --recipe $(TRAIN) --out trained/$(TRAIN) --all --minutes $(GPU_MINUTES) $(if $(FACES),--faces $(FACES)) $(if $(LAYOUT),--layout $(LAYOUT))
+	@$(BIN)/umsn train --recipe $(TRAIN) --out trained/$(TRAIN) --all --fit $(GPU_MINUTES) --minutes $(GPU_MINUTES) $(if $(FACES),--faces $(FACES)) $(if $(LAYOUT),--layout $(LAYOUT))
+	@$(BIN)/umsn measure training --folders trained/$(TRAIN) --json trained/$(TRAIN)/records/training.json > /dev/null
+	@for weights in trained/$(TRAIN)/pretrained/*.safetensors; do \
+		[ -e $$weights ] || continue; \
+		name=$$(basename $$weights .safetensors); \
+		$(BIN)/umsn evaluate --method blurred,$${name%%-*} --weights $$weights $(if $(TEST),--faces $(TEST)) $(if $(TEST_LAYOUT),--layout $(TEST_LAYOUT)) --json trained/$(TRAIN)/records/evaluate-$$name.json || exit; \
+	done
 
 clean:
 	rm -rf .venv runs .doit.db* build node_modules book/_build book/executed book/_static/vendor book/_static/live

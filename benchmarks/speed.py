@@ -34,7 +34,7 @@ from umsn.pages import published
 from umsn.recipes import recipe
 from umsn.records import Timer, provenance
 from umsn.training.batches import Source
-from umsn.training.loop import Replay, fast_type, one_pass
+from umsn.training.passes import Replay, fast_type, one_pass
 from umsn.training.stages import Whole
 
 #: How to make the record again.

@@ -4,7 +4,16 @@ import torch
 from scipy.signal import convolve2d
 from torch import nn
 
-from umsn.networks.blocks import ResBlock, SharedSmoothing, chain, double, halve, pad_to, smooth_by_shifts
+from umsn.networks.blocks import (
+    ResBlock,
+    SharedSmoothing,
+    chain,
+    compile_blocks,
+    double,
+    halve,
+    pad_to,
+    smooth_by_shifts,
+)
 
 
 def test_smoothing_starts_as_the_identity_with_one_filter_for_all_channels():
@@ -33,6 +42,22 @@ def test_shifted_copies_smooth_as_the_convolution_does_gradients_too(dilation):
     for y in (smoothing(x), smooth_by_shifts(x, smoothing.weight)):
         found.append((y, *torch.autograd.grad(y.square().sum(), (x, smoothing.weight))))
     torch.testing.assert_close(*found)
+
+
+def test_compiled_blocks_smooth_by_shifts_whatever_torch_takes_itself_for(monkeypatch):
+    """In torch 2.11 `is_exporting` is true inside of torch.compile; nothing may depend on it."""
+    seen = []
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    monkeypatch.setattr("umsn.networks.blocks.smooth_by_shifts", lambda x, w: (seen.append(1), x + w.sum())[1])
+    block, x = ResBlock(4, 4), torch.rand(1, 4, 6, 6)
+    plain = block(x)
+    assert torch.equal(plain, block(x)) and not seen
+    monkeypatch.setattr(ResBlock, "compile", lambda block, dynamic: None)
+    compile_blocks(block)
+    assert torch.equal(plain, block(x)) and not seen  # nobody compiles now
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    block(x)
+    assert len(seen) == 2
 
 
 def test_smoothing_joins_the_grids_of_fig_4():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -117,7 +118,14 @@ class Window(NamedTuple):
 
 def relabel(labels: Tensor, table: Sequence[int]) -> Tensor:
     """Map every label through ``table``: (...) integer -> (...) uint8."""
-    return torch.tensor(table, dtype=torch.uint8).to(labels.device, non_blocking=True)[labels.long()]
+    return _table(tuple(table), labels.device)[labels.long()]
+
+
+@cache
+def _table(table: tuple[int, ...], device: torch.device) -> Tensor:
+    """The table on a device, brought there once."""
+    with torch.inference_mode(False):
+        return torch.tensor(table, dtype=torch.uint8).to(device)
 
 
 def masks_of(labels: Tensor) -> Tensor:

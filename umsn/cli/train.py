@@ -42,7 +42,19 @@ def add_options(add: Add) -> None:
     add("--perceptual", action="store_true", help="add the loss of Eq. 5, with the package's face descriptor")
     add("--precision", default="auto", help="float32, bfloat16, or auto (default): bfloat16 on a GPU that has it")
     add("--compile", action="store_true", help="have torch compile the networks' blocks: a slow start, then faster")
+    add(
+        "--network-layout",
+        default="auto",
+        metavar="WHICH",
+        help="how the networks are laid out for training: plain, gpu, or auto (default): gpu on a GPU",
+    )
     add("--minutes", type=decimal(0, 1e6), metavar="M", help="stop after so long, whatever the recipe says")
+    add(
+        "--fit",
+        type=decimal(0, 1e6),
+        metavar="M",
+        help="shorten the stages, all by one factor, so that they fit into so many minutes by the speed measured here",
+    )
     add_seed(add, "of everything random")
     add("--device", default="auto", help="cpu, cuda, or auto (default)")
 
@@ -54,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     from umsn.files import InputError, check_folder, check_place
     from umsn.networks.weights import is_ours
     from umsn.recipes import recipe
-    from umsn.training import stages
+    from umsn.training import stages, steps
 
     chosen = recipe(options.recipe)
     to_learn, to_validate = _wanted(options, chosen.faces)
@@ -62,10 +74,13 @@ def run(options: argparse.Namespace) -> None:
     names = options.stage or usual
     if unknown := [name for name in names if name not in stages.STAGES]:
         raise InputError(f"stage {unknown[0]!r}: expected one of {', '.join(stages.STAGES)}")
-    if options.minutes is not None and not options.minutes > 0:
-        raise InputError(f"minutes {options.minutes:g}: expected more than 0")
+    for name in ("minutes", "fit"):
+        if (given := getattr(options, name)) is not None and not given > 0:
+            raise InputError(f"{name} {given:g}: expected more than 0")
     if options.precision not in ("auto", "float32", "bfloat16"):
         raise InputError(f"precision {options.precision!r}: expected auto, float32 or bfloat16")
+    if options.network_layout not in steps.LAYOUTS:
+        raise InputError(f"network layout {options.network_layout!r}: expected {', '.join(steps.LAYOUTS)}")
     check_folder(options.out)
     for path in _exports(Path(options.out), names).values():
         check_place(path, ours=is_ours)
@@ -76,9 +91,16 @@ def run(options: argparse.Namespace) -> None:
             from umsn.recognition.descriptor import shipped_descriptor
 
             features = shipped_descriptor(device).features
-        start = Path(options.start) if options.start else None
-        backbone = Path(options.backbone) if options.backbone else None
-        work = stages.Run(Path(options.out), chosen, options.seed, features, start, options.compile, backbone)
+        work = stages.Run(
+            folder=Path(options.out),
+            recipe=chosen,
+            seed=options.seed,
+            features=features,
+            start=Path(options.start) if options.start else None,
+            compiled=options.compile,
+            backbone=Path(options.backbone) if options.backbone else None,
+            layout=options.network_layout,
+        )
         stages.check_backbone(work, names)
         faces, validation = _training_faces(options, to_learn), _validation_faces(options, to_validate)
         stages.train(
@@ -88,6 +110,7 @@ def run(options: argparse.Namespace) -> None:
             validation=validation,
             device=device,
             minutes=options.minutes,
+            fit_into=options.fit,
             precision=precision,
         )
         if processes.first():

@@ -185,5 +185,10 @@ def blur(photos: Tensor, kernels: Tensor) -> Tensor:
 def add_noise(images: Tensor, sigma: float | Tensor, generator: torch.Generator) -> Tensor:
     """Gaussian noise of standard deviation ``sigma`` (on the scale [0, 1]; a number or (B,)), clipped to [0, 1]."""
     noise = torch.randn(images.shape, generator=generator, device=generator.device).to(images.device)
+    return noisy(images, noise, sigma)
+
+
+def noisy(images: Tensor, noise: Tensor, sigma: float | Tensor) -> Tensor:
+    """The same with noise of standard deviation 1 that is drawn already, of the images' shape."""
     sigma = torch.as_tensor(sigma, dtype=images.dtype, device=images.device)
     return (images + noise * sigma.reshape(-1, *[1] * (images.ndim - 1))).clamp(0, 1)

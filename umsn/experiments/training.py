@@ -75,6 +75,7 @@ def _stage(facts: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
         "hardware": str(platform.get("gpu") or platform.get("cpu") or AS_MADE),
         "precision": facts.get("precision", "bfloat16"),
     }
+    about |= {"layout": facts["layout"]} if facts.get("layout") else {}  # which earlier checkpoints do not say
     return {**about, "history": [_rounded(row) for row in history]} if whole else about
 
 

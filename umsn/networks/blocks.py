@@ -20,6 +20,8 @@ class SharedSmoothing(nn.Module):
     learned.
     """
 
+    by_shifts = False  #: whether to compute `smooth_by_shifts` when torch.compile reads this
+
     def __init__(self, dilation: int = 2) -> None:
         super().__init__()
         taps = 2 * dilation - 1
@@ -28,7 +30,7 @@ class SharedSmoothing(nn.Module):
         self.weight = nn.Parameter(weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        if self.by_shifts and torch.compiler.is_compiling():
             return smooth_by_shifts(x, self.weight)
         channels = x.shape[1]
         return F.conv2d(x, self.weight.expand(channels, -1, -1, -1), padding="same", groups=channels)
@@ -95,9 +97,14 @@ def chain(channels: Sequence[int], *, expansion: float | Sequence[float] = 1, im
 
 
 def compile_blocks(network: nn.Module) -> None:
-    """Have torch compile every ResBlock, for the shapes that come: blocks of one shape share what was compiled."""
+    """Have torch compile every ResBlock, for the shapes that come: blocks of one shape share what was compiled.
+
+    Who compiles says so to the smoothing filters: torch 2.11 takes itself for exporting inside of torch.compile, too.
+    """
     torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)  # one for each shape
     for module in network.modules():
+        if isinstance(module, SharedSmoothing):
+            module.by_shifts = True
         if isinstance(module, ResBlock):
             module.compile(dynamic=False)
 

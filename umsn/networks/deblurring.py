@@ -82,15 +82,16 @@ class NestedResidual(nn.Module):
         self.of_class = nn.Conv2d(K * 4, outputs, 1)
 
     def forward(self, blurred: Tensor, masks: Tensor) -> Tensor:
-        return self.of_class(self._masked(blurred, masks).flatten(1, 2))
+        return self.of_class(self.masked(blurred, masks).flatten(1, 2))
 
     def by_class(self, blurred: Tensor, masks: Tensor) -> Tensor:
         """The maps of Fig. 12, before they are added up; each class has its own 4 columns of the weights."""
         columns = self.of_class.weight[..., 0, 0].unflatten(1, (K, 4))  # (C, K, 4)
-        return torch.einsum("ckj,bkjhw->bkchw", columns, self._masked(blurred, masks))
+        return torch.einsum("ckj,bkjhw->bkchw", columns, self.masked(blurred, masks))
 
     @staticmethod
-    def _masked(blurred: Tensor, masks: Tensor) -> Tensor:
+    def masked(blurred: Tensor, masks: Tensor) -> Tensor:
+        """The blurred image under each class's mask, and the mask: -> (B, K, 4, H, W)."""
         m = masks.unsqueeze(2)  # (B, K, 1, H, W)
         return torch.cat([m * blurred.unsqueeze(1), m], dim=2)  # (B, K, 4, H, W)
 

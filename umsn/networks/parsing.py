@@ -43,3 +43,16 @@ class SNet(nn.Module):
     def masks(self, image: Tensor) -> Tensor:
         """m-hat, the class maps of Sec. III: (B, 3, H, W) -> (B, K, H, W) in [0, 1], summing to 1 at every pixel."""
         return self(image).float().softmax(dim=1)
+
+
+class FrozenParser:
+    """S-Net as the deblurring networks have it: not trained, on whatever device the image is on.
+
+    image (B, 3, H, W) RGB in [0, 1] -> m-hat (B, K, H, W), as `SNet.masks`.
+    """
+
+    def __init__(self, snet: SNet) -> None:
+        self.snet = snet.eval().requires_grad_(False)
+
+    def __call__(self, image: Tensor) -> Tensor:
+        return self.snet.to(image.device).masks(image)

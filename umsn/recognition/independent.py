@@ -27,9 +27,7 @@ LANDMARKS = "face_landmark_68_model-weights_manifest.json"
 #: Larger images are reduced to so many pixels of the shorter side before faces are cut out of them.
 LARGEST = 192
 
-EXPECTED = (
-    "a recognition network (.onnx, or VGG-Face's weights) or face-api's folder (make recogniser) was expected"
-)
+EXPECTED = "a recognition network (.onnx, or VGG-Face's weights) or face-api's folder (make recogniser) was expected"
 
 
 class DlibRecogniser:

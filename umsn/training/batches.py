@@ -26,6 +26,18 @@ class Batch(NamedTuple):
     masks: Tensor  #: m, (B, K, c, c) of the sharp faces
 
 
+class Drawn(NamedTuple):
+    """What is random about a batch, on the device where it is mixed."""
+
+    pick: Tensor  #: (B,) which faces
+    shake: Tensor  #: (B,) which kernels
+    sigma: Tensor  #: (B,) standard deviations of the noise
+    mirrored: Tensor  #: (), whether all faces are seen in a mirror
+    row: Tensor  #: (), the first of the pixels that are cropped
+    column: Tensor  #: ()
+    noise: Tensor  #: (B, 3, c, c) of standard deviation 1
+
+
 @dataclass(frozen=True)
 class Source:
     """Endless blurred faces: labelled photographs and a stock of kernels, mixed anew for every step."""
@@ -47,27 +59,40 @@ class Source:
 
     def batch(self, size: int, generator: torch.Generator, *, only: int | None = None) -> Batch:
         """``size`` blurred, noisy faces, shifted and perhaps mirrored; ``only`` blurs just that class (Fig. 8)."""
+        return self.mixed(self.draw(size, generator), only=only)
+
+    def draw(self, size: int, generator: torch.Generator) -> Drawn:
+        """All that is random about ``size`` images."""
+        device, crop = self.kernels.device, self.recipe.crop
         pick = torch.randint(len(self.faces), (size,), generator=generator)
         shake = torch.randint(len(self.kernels), (size,), generator=generator)
         low, high = self.recipe.sigma
         sigma = low + (high - low) * torch.rand(size, generator=generator)
-        # what is drawn here goes to the card without waiting for what the card is doing
-        pick, shake, sigma = (t.to(self.kernels.device, non_blocking=True) for t in (pick, shake, sigma))
-        photos = self.faces.photos[pick].float() / 255
-        labels = self.faces.labels[pick]
-        if torch.rand((), generator=generator) < 0.5:
-            photos, labels = photos.flip(-1), relabel(labels.flip(-1), MIRRORED_LABEL)
-        blurred = blur.blur(photos, self.kernels[shake])
-        crop = self.recipe.crop
-        row, column = (int(torch.randint(n - crop + 1, (), generator=generator)) for n in photos.shape[-2:])
-        photos, blurred, labels = (t[..., row : row + crop, column : column + crop] for t in (photos, blurred, labels))
+        mirrored = torch.rand((), generator=generator) < 0.5
+        sides = self.faces.photos.shape[-2:]
+        row, column = (torch.randint(n - crop + 1, (), generator=generator) for n in sides)
+        if device.type != "cpu":  # drawing noise on the processor would take longer than a step on a GPU
+            seed = int(torch.randint(2**62, (), generator=generator))
+            generator = torch.Generator(device).manual_seed(seed)
+        noise = torch.randn(size, 3, crop, crop, generator=generator, device=device)
+        # what is drawn here goes to the GPU without waiting for what the GPU is doing
+        small = (t.to(device, non_blocking=True) for t in (pick, shake, sigma, mirrored, row, column))
+        return Drawn(*small, noise)
+
+    def mixed(self, drawn: Drawn, *, only: int | None = None) -> Batch:
+        """The batch that was drawn. Nothing here depends on a number that the processor would have to read."""
+        photos, labels = self.faces.photos[drawn.pick].float() / 255, self.faces.labels[drawn.pick]
+        photos = torch.where(drawn.mirrored, photos.flip(-1), photos)
+        labels = torch.where(drawn.mirrored, relabel(labels.flip(-1), MIRRORED_LABEL), labels)
+        blurred = blur.blur(photos, self.kernels[drawn.shake])
+        reach = torch.arange(self.recipe.crop, device=photos.device)
+        rows, columns = drawn.row + reach, drawn.column + reach
+        cropped = (t.index_select(-2, rows).index_select(-1, columns) for t in (photos, blurred, labels))
+        photos, blurred, labels = cropped
         masks = masks_of(labels)
         if only is not None:
             blurred = torch.lerp(photos, blurred, masks[:, only : only + 1])
-        if blurred.device.type != "cpu":  # drawing noise on the processor would take longer than a step on a card
-            seed = int(torch.randint(2**62, (), generator=generator))
-            generator = torch.Generator(blurred.device).manual_seed(seed)
-        return Batch(photos, blur.add_noise(blurred, sigma, generator), masks)
+        return Batch(photos, blur.noisy(blurred, drawn.noise, drawn.sigma), masks)
 
 
 @lru_cache(maxsize=1)

@@ -107,11 +107,14 @@ class Checkpoint:
             self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
         state = State(found["step"], found["seconds"], tuple(found["history"]), found["sums"])
         if processes.first() and not self._is_told(state):
-            self._tell(self.path, state)
+            self._tell(self.path, {**self.facts, **_plain(state), "layout": found.get("layout", {})})
         return state
 
-    def keep(self, state: State, *, snapshot: bool = False) -> None:
-        """Write it; a ``snapshot`` goes to a file of its own, named after the step."""
+    def keep(self, state: State, *, snapshot: bool = False, layout: Mapping[str, Any] | None = None) -> None:
+        """Write it; a ``snapshot`` goes to a file of its own, named after the step.
+
+        ``layout`` says how the steps were computed. It does not tell one training from another.
+        """
         if not processes.first():
             return
         name = f"{self.path.stem}-{state.step:06d}{self.path.suffix}"
@@ -119,11 +122,12 @@ class Checkpoint:
         tensors = {f"task.{name}": tensor for name, tensor in self.task.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{name}": value for name, value in moments.items()}
-        weights.save(path, tensors, {**self.facts, **_plain(state), "platform": self.made["platform"]})
-        self._tell(path, state)
+        facts = {**self.facts, **_plain(state), "layout": dict(layout or {})}
+        weights.save(path, tensors, {**facts, "platform": self.made["platform"]})
+        self._tell(path, facts)
 
-    def _tell(self, path: Path, state: State) -> None:
-        write_json(path.with_suffix(".json"), {"provenance": self.made, **self.facts, **_plain(state)})
+    def _tell(self, path: Path, facts: Mapping[str, Any]) -> None:
+        write_json(path.with_suffix(".json"), {"provenance": self.made, **facts})
 
     def _is_told(self, state: State) -> bool:
         """Whether what lies beside the checkpoint is of its step."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from umsn.recipes import Schedule
 from umsn.training.checkpoint import State
 
 #: How often a run is measured on faces that it is not trained on.
@@ -77,21 +80,58 @@ class History:
         self.sums = {}
 
 
-class ProgressLine:
-    """A line about the work now and then: where it is, how fast, how long to go."""
+@dataclass
+class How:
+    """How steps are computed, for the progress line and the record."""
 
-    def __init__(self, name: str, total: int, start: int, say: Callable[[str], None] | None, every: float = 10) -> None:
-        self.name, self.total, self.start, self.say, self.every = name, total, start, say, every
+    layout: Literal["plain", "gpu"]
+    why: str = ""  #: what was checked, or why it is not what was wanted
+    kernels_a_step: int | None = None  #: on a GPU
+    ms_an_image: float | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """What is known, by name."""
+        return {name.replace("_", " "): value for name, value in asdict(self).items() if value not in (None, "")}
+
+    def __str__(self) -> str:
+        words = [f"layout {self.layout}"] + [f"{self.kernels_a_step} kernels a step"] * (
+            self.kernels_a_step is not None
+        )
+        return ", ".join(words)
+
+
+class ProgressLine:
+    """A line about the work now and then: where it is, how fast and how it is computed, how long to go.
+
+    name, schedule: of the stage; start: the step at which this process begins; how: steps are computed, whose speed is
+    noted there; say: is told every ``every`` seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        schedule: Schedule,
+        start: int,
+        how: How,
+        say: Callable[[str], None] | None,
+        every: float = 10,
+    ) -> None:
+        self.name, self.schedule, self.start, self.how = name, schedule, start, how
+        self.say, self.every = say, every
         self.began = self.told = time.monotonic()
+        if say is not None and how.why:
+            say(f"{name}: layout {how.layout}, {how.why}")
 
     def __call__(self, step: int, loss: float) -> None:
-        now = time.monotonic()
-        if self.say is None or (now - self.told < self.every and step < self.total):
+        now, total = time.monotonic(), self.schedule.iterations
+        rate = (step - self.start) / max(now - self.began, 1e-9)
+        self.how.ms_an_image = round(1e3 / (rate * self.schedule.batch), 3)
+        if self.say is None or (now - self.told < self.every and step < total):
             return
         self.told = now
-        rate = (step - self.start) / max(now - self.began, 1e-9)
-        left = (self.total - step) / max(rate, 1e-9)
-        self.say(f"{self.name}: {step}/{self.total}, loss {loss:.4f}, {rate:.2f} steps/s, {left / 60:.1f} min left")
+        left = (total - step) / max(rate, 1e-9) / 60
+        speed = f"{rate:.2f} steps/s, {self.how}"
+        self.say(f"{self.name}: {step}/{total}, loss {loss:.4f}, {speed}, {left:.1f} min left")
 
 
 class Clock:

@@ -10,7 +10,8 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from umsn import processes
 from umsn.files import InputError
 from umsn.networks.blocks import compile_blocks
 from umsn.recipes import Schedule
-from umsn.training.batches import Batch, Source
+from umsn.training.batches import Drawn, Source
 from umsn.training.checkpoint import Checkpoint, State
 from umsn.training.history import Clock, History, Milestones, ProgressLine
-from umsn.training.passes import fast_type, measured, prepared
+from umsn.training.passes import counted, fast_type, measured
+from umsn.training.plan import seconds_a_step
+from umsn.training.steps import Layout, stepping, tried
 
 
 def fit(
@@ -43,6 +46,8 @@ def fit(
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
     read_every: int | None = None,
     compiled: bool = False,
+    layout: Layout = "auto",
+    plan: Callable[[float], int] | None = None,
     say: Callable[[str], None] | None = print,
 ) -> list[dict[str, float]]:
     """Train for the schedule's iterations, or until ``minutes`` are over; go on from the checkpoint if there is one.
@@ -58,6 +63,8 @@ def fit(
     validate: measures the task on faces that it is not trained on, at every twentieth of the run
     read_every: steps between two readings of the loss and the clock; by default 1, on a GPU 20, since reading waits
     compiled: have torch compile the task's ResBlocks
+    layout: how the networks are laid out while they are trained, as for `stepping`
+    plan: asked, where there is no checkpoint yet, how many iterations it shall be, given the seconds that one takes
     say: is told how far it is; None is silent
 
     Returns the history: one dict for every hundredth of the run, with step, seconds and the mean of each term. Where
@@ -74,11 +81,16 @@ def fit(
     found = checkpoint.resume()
     if found.step >= schedule.iterations:
         return list(found.history)
-    name, step, due = path.stem, found.step, Milestones(schedule.iterations, snapshots)
+    name, step = path.stem, found.step
+    advance, how = stepping(task, optimiser, source, schedule.batch, precision, layout=layout)
+    if plan is not None and not path.exists():
+        with tried(task, optimiser):
+            seconds = seconds_a_step(lambda i: advance(*_given(source, schedule, seed, batches or name, i)), device)
+        schedule = replace(schedule, iterations=plan(seconds))
+        checkpoint.facts["schedule"] = asdict(schedule)
+    due = Milestones(schedule.iterations, snapshots)
     history = History(name, due, found)
-    progress = ProgressLine(name, schedule.iterations, step, say if processes.first() else None)
-    example = source.batch(schedule.batch, torch.Generator().manual_seed(0), only=task.only)
-    learn = prepared(task, optimiser, precision, example)
+    progress = ProgressLine(name, schedule, step, how, say if processes.first() else None)
     read_every = read_every or (1 if device.type == "cpu" else 20)
     clock, saved = Clock(minutes), time.monotonic()
 
@@ -86,17 +98,14 @@ def fit(
         return State(step, round(found.seconds + clock.seconds, 2), tuple(history.rows), history.sums)
 
     while step < schedule.iterations:
-        # the batch follows from seed, stage and step; of it, this process takes its share
-        batch = source.batch(schedule.batch, generator_of(seed, batches or name, step), only=task.only)
-        batch = Batch(*(tensor[processes.rank() :: processes.count()] for tensor in batch))
+        # what is random about the batch follows from seed, stage and step, and so does the rate
+        given = _given(source, schedule, seed, batches or name, step)
 
-        # the rate of this step
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(schedule, step)
-
-        # forward, backward, update
-        history.add(learn(batch))
-        optimiser.step()
+        # forward, backward, update; on a GPU the first step's kernels are counted
+        learn = partial(advance, *given)
+        terms, kernels = counted(learn, device) if step == found.step else (learn(), how.kernels_a_step)
+        how.kernels_a_step = kernels
+        history.add(terms)
         step += 1
 
         # nothing is read before it has to be
@@ -114,9 +123,9 @@ def fit(
 
         # keep what was reached
         if step in due.snapshots:
-            checkpoint.keep(state(), snapshot=True)
+            checkpoint.keep(state(), snapshot=True, layout=how.facts())
         if over or step == schedule.iterations or time.monotonic() - saved > save_every:
-            checkpoint.keep(state())
+            checkpoint.keep(state(), layout=how.facts())
             saved = time.monotonic()
         if over:
             break
@@ -142,6 +151,11 @@ def seed_of(seed: int, name: str, step: int) -> int:
 def generator_of(seed: int, name: str, step: int) -> torch.Generator:
     """A generator for one step of one stage."""
     return torch.Generator().manual_seed(seed_of(seed, name, step))
+
+
+def _given(source: Source, schedule: Schedule, seed: int, name: str, step: int) -> tuple[Drawn, int, float]:
+    """What a step is given: what was drawn for it, its number, its rate."""
+    return source.draw(schedule.batch, generator_of(seed, name, step)), step, learning_rate(schedule, step)
 
 
 def _placed(task: nn.Module, device: torch.device, compiled: bool) -> torch.optim.Adam:

@@ -69,6 +69,17 @@ class Replay:
         return self.terms
 
 
+def counted(action: Callable[[], dict[str, Tensor]], device: torch.device) -> tuple[dict[str, Tensor], int | None]:
+    """What an action gives, and how many kernels it started on a GPU; None on other devices."""
+    if device.type != "cuda":
+        return action(), None
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        found = action()
+        torch.cuda.synchronize()
+    there = [event for event in profile.key_averages() if event.device_type == torch.autograd.DeviceType.CUDA]
+    return found, sum(event.count for event in there if not event.key.startswith(("Memcpy", "Memset")))
+
+
 def measured(
     task: nn.Module, validate: Callable[[nn.Module], Mapping[str, float]], device: torch.device, precision: torch.dtype
 ) -> dict[str, float]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from umsn import places, processes
 from umsn.data.datasets import MARGIN, WIDE, data_hash
@@ -25,13 +25,16 @@ from umsn.networks import weights
 from umsn.networks.blocks import compile_blocks
 from umsn.networks.confidence import ConfidenceNetwork
 from umsn.networks.deblurring import VARIANTS, FirstStage, FNet, Variant, build
-from umsn.networks.parsing import SNet
+from umsn.networks.parsing import FrozenParser, SNet
 from umsn.networks.rivals import LEARNED
 from umsn.recipes import PAPER, Recipe, Schedule
 from umsn.training.batches import Source, drawn_faces
 from umsn.training.checkpoint import alone
 from umsn.training.history import Clock
+from umsn.training.layout.step import keep_compiled
 from umsn.training.loop import fit, seed_of
+from umsn.training.plan import Plan, work_of
+from umsn.training.steps import Layout
 from umsn.training.tasks import Features, Parsing, Rival, Stream, Task, Whole
 
 #: Pictures that a stage is validated on, and how many are restored together.
@@ -49,6 +52,7 @@ class Run:
     start: Path | None = None  #: exported weights to go on from, where this folder has no earlier stage's
     compiled: bool = False  #: whether torch compiles the ResBlocks first: slow to begin, then faster
     backbone: Path | None = None  #: what a rival's backbone begins with, trained elsewhere (`check_backbone`)
+    layout: Layout = "auto"  #: of the networks while they are trained, as for `steps.stepping`
 
     def checkpoint(self, stage: str) -> Path:
         """Where a stage keeps its weights."""
@@ -86,12 +90,12 @@ class Run:
             found[int(path.stem.rpartition("-")[2])] = task
         return found
 
-    def parse(self) -> Callable[[Tensor], Tensor]:
+    def parse(self) -> FrozenParser:
         """The fine-tuned S-Net, frozen: images (B, 3, H, W) -> masks (B, K, H, W)."""
-        snet = self.snet("parse-blurry").eval().requires_grad_(False)
+        snet = self.snet("parse-blurry")
         if self.compiled:
             compile_blocks(snet)
-        return lambda image: snet.to(image.device).masks(image)
+        return FrozenParser(snet)
 
 
 def prepared(recipe: Recipe, seed: int, runs: str | os.PathLike[str] | None = None) -> tuple[Run, FaceSet]:
@@ -203,6 +207,7 @@ def train(
     validation: FaceSet | None = None,
     device: str | torch.device = "cpu",
     minutes: float | None = None,
+    fit_into: float | None = None,
     precision: torch.dtype | None = None,
     say: Callable[[str], None] | None = print,
 ) -> dict[str, list[dict[str, float]]]:
@@ -215,6 +220,7 @@ def train(
         seed, in pieces of the recipe's crop
     device: where it is trained
     minutes: bound the whole; what was not finished goes on at the next call
+    fit_into: minutes for which stages that have not begun are shortened, from their measured speed (`plan.Plan`)
     precision: of the convolutions, as for `fit`
     say: is told how far it is; None is silent
 
@@ -234,16 +240,22 @@ def train(
         facts["validation"] = data_hash(validation)
         unseen = Source.of(validation, replace(run.recipe, kernels=VALIDATED), seed=run.seed + 1, device=device)
     clock, histories = Clock(minutes), {}
+    if source.kernels.device.type == "cuda":
+        keep_compiled(run.folder / "compiled")
+    plan = None if fit_into is None else _plan(run, source, stages, fit_into)
     for name in stages:
         if minutes is not None and processes.anywhere(clock.over, device):
             break
+        schedule = STAGES[name].plan(run.recipe)
+        if plan is not None and name in plan.stages:
+            schedule = replace(schedule, iterations=plan.stages[name]["iterations"])
         snapshots = run.recipe.snapshots if name == "umsn" else ()
         own = {"backbone": weights.digest(run.backbone)} if run.backbone is not None and name in BEGUN else {}
         with alone(run.checkpoint(name)):
             histories[name] = fit(
                 run.task(name),
                 source,
-                STAGES[name].plan(run.recipe),
+                schedule,
                 run.checkpoint(name),
                 seed=run.seed,
                 batches=STAGES[name].batches,
@@ -252,10 +264,29 @@ def train(
                 snapshots=snapshots,
                 precision=precision,
                 compiled=run.compiled,
+                layout=run.layout,
+                plan=None if plan is None or name in plan.stages else partial(plan.begin, name),
                 validate=None if unseen is None else partial(_validate, source=unseen),
                 say=say,
             )
     return histories
+
+
+class _Untrained(Run):
+    """A run whose stages can be made before those that they begin from: to see what they will cost."""
+
+    def trained(self, stage: str, module: nn.Module, prefix: str) -> None:
+        pass
+
+
+def _plan(run: Run, source: Source, stages: Sequence[str], minutes: float) -> Plan:
+    """The plan of a run. Raises InputError among several processes, whose speeds differ."""
+    if processes.count() > 1:
+        raise InputError("a plan is made by one process; without it several can train together")
+    schedules = {name: STAGES[name].plan(run.recipe) for name in stages}
+    untrained = _Untrained(**{field.name: getattr(run, field.name) for field in fields(run)} | {"start": None})
+    work = {name: s.batch * work_of(untrained.task(name), source) for name, s in schedules.items()}
+    return Plan(run.folder / "plan.json", minutes, {name: s.iterations for name, s in schedules.items()}, work)
 
 
 def _validate(task: Task, source: Source) -> dict[str, float]:
