@@ -14,6 +14,7 @@ from torch import Tensor
 
 from umsn.data.blur import off_centre
 from umsn.evaluation.rivals import spectra
+from umsn.files import InputError
 
 LARGEST = 27  #: the largest kernel of the protocol (Sec. IV)
 
@@ -23,7 +24,7 @@ def checked(blurred: Tensor, largest: int) -> Tensor:
     if blurred.dim() != 4 or blurred.shape[1] != 3 or not blurred.is_floating_point():
         raise ValueError(f"pictures {tuple(blurred.shape)}, {blurred.dtype}; expected floating (B, 3, H, W)")
     if largest % 2 == 0 or not 3 <= largest <= min(blurred.shape[-2:]) // 2:
-        raise ValueError(f"largest {largest} for {tuple(blurred.shape)}: expected odd, 3 to half of the picture")
+        raise InputError(f"largest {largest} for {tuple(blurred.shape)}: expected odd, 3 to half of the picture")
     return blurred
 
 
