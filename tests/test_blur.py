@@ -100,3 +100,12 @@ def test_noise_has_its_deviation_and_stays_in_range():
     torch.testing.assert_close(noisy.flatten(1).std(1), torch.tensor([0.01, 0.03]), rtol=0.02, atol=0)
     assert torch.equal(noisy, blur.add_noise(grey, torch.tensor([0.01, 0.03]), seeded()))
     assert blur.add_noise(torch.ones(1, 3, 8, 8), 0.5, seeded()).max() == 1
+
+
+def test_kernels_of_the_protocol_are_kept_and_given_as_copies():
+    with torch.inference_mode():
+        first = blur.protocol_kernels((13,), 2, 77)
+        first[0][2].zero_()
+    again = blur.protocol_kernels((13,), 2, 77)
+    assert torch.equal(first[1][2], again[1][2]) and float(again[0][2].sum()) == pytest.approx(1)
+    assert not again[0][2].is_inference(), "a training may use them"
