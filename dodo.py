@@ -46,7 +46,7 @@ VENDORED = {
     "onnxruntime-web/dist/ort.wasm.min.mjs": "ort.wasm.min.js",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs": "ort-wasm-simd-threaded.js",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm",
-    # the same for a graphics card
+    # the same for a GPU
     "onnxruntime-web/dist/ort.webgpu.min.mjs": "ort.webgpu.min.js",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.asyncify.mjs": "ort-wasm-simd-threaded.asyncify.js",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.asyncify.wasm": "ort-wasm-simd-threaded.asyncify.wasm",

@@ -1,6 +1,6 @@
 """How fast is it? Ratios of things timed in one run: `python benchmarks/speed.py --json results/measured/speed.json`.
 
-Kernels, blurs, restored pictures and training steps, each beside what it is to be compared with. One thread, or those
+Kernels, blurs, restored images and training steps, each beside what it is to be compared with. One thread, or those
 of --threads. Run it on an idle machine: every number is the median of several turns, taken by turns.
 `--compile inference` (and `training`) adds torch.compile, which takes minutes to begin with; `--device cuda` times the
 training step there, as it is and replayed as `umsn train` does it.
@@ -77,7 +77,7 @@ def kernels(turns: int) -> dict[str, float]:
 
 
 def blurs(turns: int) -> list[dict[str, float]]:
-    """Pictures of 128 x 128 blurred a second: ours in batches of 16, and scipy.signal.convolve for each colour."""
+    """Images of 128 x 128 blurred a second: ours in batches of 16, and scipy.signal.convolve for each colour."""
     rows = []
     for size in (13, 21, 29):
         generator = torch.Generator().manual_seed(size)
@@ -97,7 +97,7 @@ def blurs(turns: int) -> list[dict[str, float]]:
 
 
 def inference(turns: int, folder: Path, compiled: bool) -> dict[str, object]:
-    """Milliseconds a picture of 128 x 128, S-Net and UMSN, by what computes them."""
+    """Milliseconds an image of 128 x 128, S-Net and UMSN, by what computes them."""
     networks = shipped()
     own = macs(networks.snet)[""] + macs(networks.network)[""]
     snet, network = published.of_published_cost()

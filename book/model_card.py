@@ -10,12 +10,12 @@ HOME = Path(__file__).resolve().parent.parent
 CARD = HOME / "umsn/pretrained/MODEL_CARD.md"
 MEASURED = HOME / "results/measured"
 BEGIN, END = "<!-- scores -->\n", "<!-- end of scores -->\n"
-SETS = {"real": "100 real validation faces (CelebAMask-HQ)", "drawn": "40 drawn people, unseen"}
+SETS = {"real": "100 real validation faces (CelebAMask-HQ)", "drawn": "40 synthetic people, unseen"}
 MEASURES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "ssim_volumetric": "SSIM, volumetric"}
 
 
 def scores() -> str:
-    """The table of the card, from the records: means with 95% intervals clustered by face."""
+    """The table of the GPU, from the records: means with 95% intervals clustered by face."""
     lines = ["| faces | measure | blurred | restored |", "|---|---|---|---|"]
     for name, title in SETS.items():
         found = {}

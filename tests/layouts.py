@@ -13,7 +13,7 @@ from umsn.data.datasets.archives import CELEBAMASK_PARTS
 from umsn.evaluation import Protocol, blurred_batches
 from umsn.faces import FaceSet
 
-#: A CelebAMask-HQ id of each Helen label; its left is the person's, Helen's the picture's.
+#: A CelebAMask-HQ id of each Helen label; its left is the person's, Helen's the image's.
 CELEBAMASK_OF_HELEN = np.array([0, 1, 7, 6, 5, 4, 2, 11, 10, 12, 13], np.uint8)
 
 

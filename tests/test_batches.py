@@ -20,7 +20,7 @@ def test_a_batch_blurs_one_class_only_when_told_to():
 
 
 def test_a_batch_is_blurred_before_it_is_cropped():
-    """Every training picture is a window of its photograph blurred whole, so no border shows inside."""
+    """Every training image is a window of its photograph blurred whole, so no border shows inside."""
     source = Source.of(striped(1, side=64), short(sigma=(0.0, 0.0), crop=64, kernels=1), seed=0)
     batch = source.batch(1, torch.Generator().manual_seed(1))
     torch.testing.assert_close(batch.blurred, blur(batch.sharp, source.kernels[:1]).clamp(0, 1))

@@ -23,7 +23,7 @@ class Visit(NamedTuple):
 
 
 class Page(HTMLParser):
-    """The links, ids and pictures of a page, its policies, and what its buttons do."""
+    """The links, ids and images of a page, its policies, and what its buttons do."""
 
     def __init__(self, path):
         super().__init__()

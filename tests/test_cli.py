@@ -1,4 +1,4 @@
-"""The command line does what it says, for any picture; what is wrong with an input takes one line and exit code 2."""
+"""The command line does what it says, for any image; what is wrong with an input takes one line and exit code 2."""
 
 import json
 import os

@@ -18,7 +18,7 @@ from umsn.pages.interactive import strip
 
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 800}
 AXE = "options => axe.run(document, options).then(found => found.violations)"
-#: The folder for pictures of pages, to be looked at.
+#: The folder for images of pages, to be looked at.
 SHOTS = "build/screenshots"
 
 
@@ -105,12 +105,12 @@ def test_night_can_be_read_too(axe, opened, site, name):
 
 
 def seen(figure):
-    """What a reader has of a slider: its pictures as they look, and its words."""
+    """What a reader has of a slider: its images as they look, and its words."""
     return figure.locator(".strip-row").screenshot(), figure.locator("output").inner_text()
 
 
 def move(page, figure):
-    """Move one slider by keys and by pointer, and check that pictures and words follow every time."""
+    """Move one slider by keys and by pointer, and check that images and words follow every time."""
     slider, words = figure.locator("input[type=range]"), figure.locator("output")
     assert figure.locator("label").inner_text() and words.get_attribute("aria-live") == "polite"
     slider.focus()

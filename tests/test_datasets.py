@@ -1,4 +1,4 @@
-"""What is written is read back to the byte; what is broken is named. Every picture is made for the test."""
+"""What is written is read back to the byte; what is broken is named. Every image is made for the test."""
 
 import numpy as np
 import pytest
@@ -150,7 +150,7 @@ def broken(folder, case):
     elif case == "label colour":
         picture(labels / "a.png")
     elif case == "text":
-        (images / "a.png").write_text("no picture")
+        (images / "a.png").write_text("no image")
     elif case == "cut":
         (images / "a.png").write_bytes((images / "a.png").read_bytes()[:200])
     elif case == "sizes":
@@ -172,11 +172,11 @@ def broken(folder, case):
         ("label size", r"a\.png: its label map is 20x25, the photograph 20x24"),
         ("label value", r"a\.png: a label 1\d\d; expected ids 0\.\.18"),
         ("label colour", r"a\.png: a label map of mode RGB"),
-        ("text", r"a\.png: not a picture"),
-        ("cut", r"a\.png: a broken picture"),
+        ("text", r"a\.png: not an image"),
+        ("cut", r"a\.png: a broken image"),
         ("sizes", r"b\.png: 21x24 pixels; expected 20x24 as a"),
         ("twins", r"a\.png: a\.jpg has the same name"),
-        ("empty", "no pictures"),
+        ("empty", "no images"),
         ("identities", r"identities\.csv: no identity"),
     ],
 )
@@ -225,13 +225,13 @@ def test_broken_pairs_are_named(tmp_path):
         datasets.load_pairs(tmp_path)
     published(tmp_path)
     blurred = tmp_path / "set" / "final_blur"
-    for name, words in (("10_k13", "without its kernel"), ("3_ker01_blur_k13", "no sharp picture final_gt/3")):
+    for name, words in (("10_k13", "without its kernel"), ("3_ker01_blur_k13", "no sharp image final_gt/3")):
         picture(blurred / f"{name}.png", (20, 20, 3))
         with pytest.raises(InputError, match=words):
             datasets.load_pairs(tmp_path)
         (blurred / f"{name}.png").unlink()
     picture(tmp_path / "set" / "final_gt" / "4.png", (20, 20, 3))
-    with pytest.raises(InputError, match="4: no blurred pictures"):
+    with pytest.raises(InputError, match="4: no blurred images"):
         datasets.load_pairs(tmp_path)
     (tmp_path / "set" / "final_gt" / "4.png").unlink()
     picture(blurred / "2_ker01_blur_k15.png", (20, 21, 3))

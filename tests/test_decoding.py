@@ -138,8 +138,8 @@ def test_no_program_is_started(tmp_path, monkeypatch):
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\nshowpage\n"
     for suffix in ("png", "jpg", "tif"):
         (tmp_path / f"a.{suffix}").write_bytes(eps)
-        with pytest.raises(InputError, match="not a picture"):
+        with pytest.raises(InputError, match="not an image"):
             opened(tmp_path / f"a.{suffix}")
-        with pytest.raises(InputError, match="not a picture"):
+        with pytest.raises(InputError, match="not an image"):
             datasets.load(tmp_path, layout="folder")
         (tmp_path / f"a.{suffix}").unlink()

@@ -33,7 +33,7 @@ WINDOW = Window(14, 15, 24, 20)
 
 @pytest.fixture(scope="module")
 def faces():
-    """Three random pictures of 52 x 50, labelled in patches of all eleven labels."""
+    """Three random images of 52 x 50, labelled in patches of all eleven labels."""
     random = torch.Generator().manual_seed(5)
     small = torch.rand(3, 3, 13, 13, generator=random)
     photos = torch.nn.functional.interpolate(small, size=(52, 50), mode="bicubic").clamp(0, 1)
@@ -166,7 +166,7 @@ def test_methods_are_checked_and_clipped(faces):
 
 
 def test_masks_of_clean_and_blurry_pictures(faces):
-    """A parser that knows the truth of every clean picture scores 1 there; one that says skin everywhere, its F."""
+    """A parser that knows the truth of every clean image scores 1 there; one that says skin everywhere, its F."""
     photos, masks = WINDOW.crop(faces.photos).float() / 255, masks_of(WINDOW.crop(faces.labels))
     known = {tuple(p.flatten()[:50].tolist()): m for p, m in zip(photos, masks, strict=True)}
 
@@ -333,7 +333,7 @@ def test_a_record_is_verified(faces, tmp_path):
 
 
 def test_published_pairs_are_measured_as_they_are(faces, tmp_path):
-    """What `blurred_batches` makes, written as files and read back, has the rows that quantised pictures have."""
+    """What `blurred_batches` makes, written as files and read back, has the rows that quantised images have."""
     (some,) = blurred_batches(faces, Protocol(kernels=KERNELS, quantise=True), batch=32)
     as_files = FaceSet(
         [f"{faces.names[i]}_ker{n:02d}_blur_k{s}" for i, (s, n) in zip(some.faces, some.kernels, strict=True)],
@@ -362,7 +362,7 @@ sys.exit(cli.main(sys.argv[1:]))
 
 
 def test_processes_share_the_pictures_and_give_the_same_rows(faces, tmp_path):
-    """Three processes, as torchrun starts them, and a number of pictures that they cannot share evenly."""
+    """Three processes, as torchrun starts them, and a number of images that they cannot share evenly."""
     datasets.save(faces, tmp_path / "faces")
     order = ["evaluate", "--method", "blurred,umsn", "--faces", "faces", "--sizes", "13,15", "--kernels", "1"]
     with socket.socket() as free:
@@ -387,7 +387,7 @@ def test_run_draws_faces():
     record = measure(method="blurred", faces="1", sizes="13", kernels=1)
     assert len(record["rows"]["psnr"]) == 1
     assert min(record["rows"]["identity"]) >= 1_000_000
-    assert record["provenance"]["source"] == "1 drawn faces"
+    assert record["provenance"]["source"] == "1 synthetic faces"
     assert record["provenance"]["protocol"]["window"] == [16, 16, 128, 128]
 
 

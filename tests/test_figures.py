@@ -31,7 +31,7 @@ from umsn.pages.figures.canvas import LIMIT
 from umsn.pages.figures.gridding import influence, share
 from umsn.records import reported
 
-ALT = "A picture of a test, with words enough"
+ALT = "An image of a test, with words enough"
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +47,13 @@ def place(home, tmp_path, monkeypatch):
 
 
 def smooth(seed, size=64):
-    """A picture with many colours and no pixel noise."""
+    """An image with many colours and no pixel noise."""
     coarse = torch.rand(1, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1)[0]
 
 
 def embedded(path):
-    """The pictures inside an SVG."""
+    """The images inside an SVG."""
     found = re.findall(r'href="data:image/(\w+);base64,([^"]+)"', path.read_text("utf-8"))
     return [(kind, Image.open(BytesIO(base64.b64decode(data)))) for kind, data in found]
 
@@ -227,9 +227,9 @@ class Cells(HTMLParser):
 def test_paper_and_ours_stand_under_their_sources():
     printed = numbers([("B-Net", "PSNR", "25.10"), ("UMSN", "PSNR", "27.75"), ("UMSN", "SSIM", "0.90")])
     ours = numbers([("UMSN", "PSNR", 22.5), ("Blurred images", "PSNR", 21.0)], low=20.0, high=24.0)
-    table = tables.against_paper(ours, printed, ours="smoke, 2 drawn faces", caption="A <table>", difference=True)
+    table = tables.against_paper(ours, printed, ours="smoke, 2 synthetic faces", caption="A <table>", difference=True)
     sources = list(dict.fromkeys(table.cells.columns.get_level_values("source")))
-    assert sources == ["paper", "ours (smoke, 2 drawn faces)", "ours − paper"]
+    assert sources == ["paper", "ours (smoke, 2 synthetic faces)", "ours − paper"]
     cells = table.cells.set_axis(["paper", "paper ssim", "ours", "ours ssim", "gap", "gap ssim"], axis=1)
     assert list(cells.index) == ["B-Net", "UMSN", "Blurred images"]
     assert list(cells["paper"]) == ["25.10", "27.75", "—"]

@@ -41,7 +41,7 @@ def rows(page):
 
 @pytest.fixture(scope="module")
 def found():
-    """Symbol -> what the library gives for two pictures, or the number it holds."""
+    """Symbol -> what the library gives for two images, or the number it holds."""
     generator = torch.Generator().manual_seed(0)
     kernels = blur.kernels([13, 13], generator)
     drawn = synthetic.faces(2, seed=0, size=96, shots_per_identity=1)

@@ -69,7 +69,7 @@ def test_a_strip_is_small_or_refused():
 
 def test_what_does_not_fit_together_is_refused():
     one = torch.zeros(3, 8, 8)
-    with pytest.raises(ValueError, match="1 pictures for 2 positions"):
+    with pytest.raises(ValueError, match="1 images for 2 positions"):
         strip({"a": [one]}, values=[1, 2], label="n", alt="x")
     with pytest.raises(ValueError, match="several sizes"):
         strip({"a": [one, torch.zeros(3, 9, 9)]}, values=[1, 2], label="n", alt="x")

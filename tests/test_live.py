@@ -238,7 +238,7 @@ def test_it_computes_what_the_library_computes(panel, fed, number, size, shape):
 
 
 def shown(panel):
-    """The pixels of the pictures that a change of the kernel must change, and the words beside them."""
+    """The pixels of the images that a change of the kernel must change, and the words beside them."""
     canvases = ("kernel", "before", "after", "mask-1", "residual-1")
     pixels = [panel.page.locator(f"#live-{name}").evaluate("(canvas) => canvas.toDataURL()") for name in canvases]
     return [*pixels, panel.page.locator("#live-after-psnr").inner_text(), panel.status()]
@@ -356,7 +356,7 @@ def test_the_wipe_follows_the_keyboard(panel):
 
 @pytest.fixture
 def photo(fed, tmp_path):
-    """The window of a drawn face as a file: (path, (1, 3, 128, 128))."""
+    """The window of a synthetic face as a file: (path, (1, 3, 128, 128))."""
     pixels = live.INNER.crop(face(fed, 2))
     Image.fromarray((pixels[0] * 255).round().byte().movedim(0, -1).numpy()).save(tmp_path / "mine.png")
     return tmp_path / "mine.png", pixels
@@ -428,12 +428,12 @@ def test_a_photograph_can_be_dropped_or_filmed(panel, photo):
 
 
 def test_what_cannot_be_used_is_said_in_words(panel, tmp_path):
-    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "bad.png").write_bytes(b"no image")
     panel.page.set_input_files("#live-file", tmp_path / "bad.png")
-    until(panel.page, "document.getElementById('live-status').textContent.includes('no picture')")
+    until(panel.page, "document.getElementById('live-status').textContent.includes('no image')")
 
 
-#: A graphics card that the processor plays. The page would leave it aside, for it is slow: it has to hide what it is.
+#: A GPU that the processor plays. The page would leave it aside, for it is slow: it has to hide what it is.
 PLAYED = ("--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader")
 DISGUISED = "Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false })"
 
@@ -444,7 +444,7 @@ def test_a_graphics_card_computes_the_same(browser, chromium, site, fed):
         page.add_init_script(DISGUISED)
         on_card = Panel(page, site)
         if not page.evaluate("navigator.gpu?.requestAdapter().then((card) => Boolean(card))"):
-            pytest.skip("this Chromium plays no graphics card: the page was not tried with one")
+            pytest.skip("this Chromium plays no GPU: the page was not tried with one")
         on_card.start("#live-start-card", seconds=600)
         assert [url for url in on_card.requests if url.endswith("asyncify.wasm")]
         assert on_card.errors == []

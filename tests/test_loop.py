@@ -209,7 +209,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path):
 
 
 def test_a_loss_that_spoils_later_is_noticed_before_it_is_saved(tmp_path):
-    """Also where losses are read every third step only, as on a card."""
+    """Also where losses are read every third step only, as on a GPU."""
 
     class Spoilt(Parsing):
         calls = 0
@@ -335,7 +335,7 @@ def test_two_processes_learn_what_one_does(tmp_path, monkeypatch):
 
 
 def mean_of_halves(run) -> list[torch.Tensor]:
-    """The gradients of the first step of stage umsn, taken of every second picture and averaged, in one process."""
+    """The gradients of the first step of stage umsn, taken of every second image and averaged, in one process."""
     task = run.task("umsn").train()
     source = Source.of(FACES, run.recipe, seed=run.seed)
     batch = source.batch(run.recipe.whole.batch, torch.Generator().manual_seed(seed_of(run.seed, "umsn", 0)))

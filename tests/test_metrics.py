@@ -14,7 +14,7 @@ from umsn.faces import K, masks_of
 
 @pytest.fixture(scope="module")
 def pair():
-    """Smooth random pictures and noisy copies, 3 x (3, 41, 50)."""
+    """Smooth random images and noisy copies, 3 x (3, 41, 50)."""
     random = torch.Generator().manual_seed(3)
     small = torch.rand(3, 3, 9, 11, generator=random, dtype=torch.float64)
     sharp = torch.nn.functional.interpolate(small, size=(41, 50), mode="bicubic").clamp(0, 1)
@@ -24,7 +24,7 @@ def pair():
 
 @pytest.fixture(scope="module")
 def masks():
-    """Labels in random 6 x 7 patches; the third picture lacks hair."""
+    """Labels in random 6 x 7 patches; the third image lacks hair."""
     labels = torch.randint(0, 11, (3, 7, 8), generator=torch.Generator().manual_seed(4))
     labels[2] = labels[2].clamp(max=9)
     labels = labels.repeat_interleave(6, 1).repeat_interleave(7, 2)[:, :41, :50]

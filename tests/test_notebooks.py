@@ -68,7 +68,7 @@ def notebook(tmp_path):
 
     def write(parameters: str, last: str, tag: str = "parameters") -> Path:
         cells = [("parameters", parameters, [tag]), ("last", last, [])]
-        words = "![A drawn face](../figures/face.svg), [itself](../notebooks/asks.ipynb), [nothing](../none.md)"
+        words = "![A synthetic face](../figures/face.svg), [itself](../notebooks/asks.ipynb), [nothing](../none.md)"
         content = {
             "nbformat": 4,
             "nbformat_minor": 5,

@@ -150,7 +150,7 @@ def bad_files(folder):
     flat[16:20] = bytes(4)
     contents = {
         "empty.jpg": (b"", "empty"),
-        "text.png": (b"not a picture at all\n", "not a picture"),
+        "text.png": (b"not an image at all\n", "not an image"),
         "cut.png": (png[: len(png) // 2], "broken"),
         "cut.jpg": (jpeg[: len(jpeg) // 2], "broken"),
         "header.jpg": (jpeg[:12], ""),
@@ -158,7 +158,7 @@ def bad_files(folder):
         "flat.png": (bytes(flat), ""),
         "cut.tif": (b"II*\0\x08\0\0\0\x01", ""),
         "camera.dng": (b"II*\0", "DNG is not read"),
-        "script.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),
+        "script.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
     }
     for name, (content, _) in contents.items():
         (folder / name).write_bytes(content)

@@ -69,7 +69,7 @@ def test_each_in_turn_is_the_protocol_ten_times():
     ("change", "said"),
     [
         ({"probes": torch.zeros(2, 5)}, "were expected"),
-        ({"probe_ids": torch.tensor([0])}, "one identity a picture"),
+        ({"probe_ids": torch.tensor([0])}, "one identity an image"),
         ({"probe_ids": torch.tensor([0, 9])}, "identity 9"),
         ({"gallery": torch.full((3, 4), torch.nan)}, "not finite"),
         ({"probe_sources": torch.tensor([0, 1])}, "only one side"),
@@ -294,7 +294,7 @@ def test_five_points_of_a_drawn_face():
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
-    """A network in ONNX: the mean colour of each quarter of a 16 x 16 picture, batch of one only."""
+    """A network in ONNX: the mean colour of each quarter of a 16 x 16 image, batch of one only."""
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     number, make = onnx.TensorProto.FLOAT, onnx.helper

@@ -11,7 +11,7 @@ from umsn.files import InputError
 from umsn.photos import detection, restore
 
 PHOTO = torch.from_numpy(astronaut()).movedim(-1, 0).float() / 255
-EYES = (110, 205), (110, 247)  #: row and column of the astronaut's eyes, read off the picture
+EYES = (110, 205), (110, 247)  #: row and column of the astronaut's eyes, read off the image
 
 
 def identity(blurred):
@@ -63,7 +63,7 @@ def test_nothing_outside_the_frame_changes():
 
 
 def test_the_change_is_what_the_network_changed():
-    """At the networks' own scale and away from the rim, the picture becomes what the network says."""
+    """At the networks' own scale and away from the rim, the image becomes what the network says."""
     frame = Window(20, 30, 128, 128)
     restored = restore.restore(PHOTO, lambda x: x * 0.5 + 0.2, [frame])
     inner = Window(40, 50, 88, 88)
@@ -102,8 +102,8 @@ def test_a_box_becomes_the_square_around_it():
         ((20, 300), [], "too long and thin"),
         ((300, 20), [], "--box"),
         ((100, 100), [Window(0, 0, 8, 8)], "at least 16"),
-        ((100, 100), [Window(200, 0, 50, 50)], "outside the picture"),
-        ((100, 100), [Window(-50, -60, 50, 50)], "outside the picture"),
+        ((100, 100), [Window(200, 0, 50, 50)], "outside the image"),
+        ((100, 100), [Window(-50, -60, 50, 50)], "outside the image"),
         ((100, 100), [Window(0, 0, 9999, 9999)], "far larger"),
     ],
 )

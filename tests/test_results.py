@@ -171,7 +171,7 @@ def test_the_weights_of_the_last_time_are_those_of_the_package():
 
 
 def test_other_readings_are_held_against_ours():
-    """A picture that ends in black loses most; cutting to what a picture can be only helps."""
+    """An image that ends in black loses most; cutting to what an image can be only helps."""
     record = readings.measure(weights.shipped(), people=2, sizes=(17, 25))
     change = {row["method"]: row["mean"] for row in record["changed"]}
     assert change["zeros beyond the border"] < min(change["mirrored at the border"], -1)

@@ -20,7 +20,7 @@ BLIND = pytest.mark.parametrize("method", [normalised_sparsity, unnatural_sparsi
 
 @pytest.fixture(scope="module")
 def shaken():
-    """A drawn person blurred by a known kernel: sharp and blurred (1, 3, 128, 128), kernel (1, 17, 17)."""
+    """A synthetic person blurred by a known kernel: sharp and blurred (1, 3, 128, 128), kernel (1, 17, 17)."""
     sharp = synthetic.draw(2_000_003, 0, seed=5, margin=16).photo[None]
     return _shaken(sharp, 0.01)
 
@@ -50,7 +50,7 @@ def resemblance(a, b):
 
 
 def aligned(found, sharp, reach=8):
-    """The PSNR inside the border at the best shift of whole pixels: a blurred picture does not say where it was."""
+    """The PSNR inside the border at the best shift of whole pixels: a blurred image does not say where it was."""
     inner = sharp[..., reach:-reach, reach:-reach]
     high, wide = inner.shape[-2:]
     moved = found.unfold(-2, high, 1).unfold(-2, wide, 1).flatten(2, 3)[0].movedim(1, 0)
@@ -72,7 +72,7 @@ def test_what_the_camera_sees_and_its_adjoints():
 
 
 def test_a_known_kernel_is_undone(shaken):
-    """Decibels above the blurred picture, and above Wiener's filter at its best weight."""
+    """Decibels above the blurred image, and above Wiener's filter at its best weight."""
     sharp, blurred, kernel = shaken
     restored = metrics.psnr(rivals.deconvolve(blurred, kernel), sharp).item()
     assert restored > metrics.psnr(blurred, sharp).item() + 3

@@ -1,4 +1,4 @@
-"""Drawn faces: repeatable, labelled to the pixel, framed like the data sets, and faces to a detector of real ones."""
+"""Synthetic faces: repeatable, labelled to the pixel, framed like the data sets, and found by a detector of faces."""
 
 import dataclasses
 

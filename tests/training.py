@@ -15,7 +15,7 @@ SHORT = Schedule(4, 2, 1e-3, "cosine")
 
 
 def striped(count: int = 4, side: int = 48) -> FaceSet:
-    """Smooth random pictures whose eleven labels are stripes."""
+    """Smooth random images whose eleven labels are stripes."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(count, 3, 8, 8, generator=generator)
     photos = torch.nn.functional.interpolate(coarse, size=(side, side), mode="bicubic").clamp(0, 1)

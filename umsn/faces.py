@@ -1,7 +1,7 @@
 """A face: a photograph and what each of its pixels is (Sec. III, where 11 labels become 4 classes).
 
 Ranges and layouts are said here once. Photographs are RGB in [0, 1], float32, channels first. Labels are Helen's eleven
-(Smith et al. 2013), left and right as seen in the picture. Classes live on an axis of length K = 4, in the paper's
+(Smith et al. 2013), left and right as seen in the image. Classes live on an axis of length K = 4, in the paper's
 order.
 """
 
@@ -38,7 +38,7 @@ CLASS_OF_LABEL = (0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3)
 
 #: The Helen label of each CelebAMask-HQ id 0..18. Ears, hat, jewellery, neck and cloth are background, as in Helen;
 #: eyeglasses (3) count as skin, since Helen's annotators labelled the face through them. Its left is the
-#: person's, Helen's the picture's.
+#: person's, Helen's the image's.
 HELEN_OF_CELEBAMASK = (0, 1, 6, 1, 5, 4, 3, 2, 0, 0, 8, 7, 9, 10, 0, 0, 0, 0, 0)
 
 #: Height and width of the images that the networks are trained and tested on, in pixels (Sec. IV).
@@ -47,7 +47,7 @@ SIDE = 128
 #: Weights of red, green and blue in the brightness of an image (luma, ITU-R BT.601).
 LUMA = (0.299, 0.587, 0.114)
 
-#: Brows and eyes change sides when a picture is mirrored.
+#: Brows and eyes change sides when an image is mirrored.
 MIRRORED_LABEL = (0, 1, 3, 2, 5, 4, 6, 7, 8, 9, 10)
 
 

@@ -105,12 +105,12 @@ def named(path: str | os.PathLike[str]) -> Iterator[None]:
     except InputError:
         raise
     except UnidentifiedImageError:
-        raise InputError(f"{path}: not a picture; {EXPECTED}") from None
+        raise InputError(f"{path}: not an image; {EXPECTED}") from None
     except MemoryError:
         raise InputError(f"{path}: does not fit into the free memory") from None
     except Exception as error:  # decoders fail in many ways on a broken file: OSError, SyntaxError, struct.error, ...
         why = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"{path}: a broken picture ({why}); {EXPECTED}") from None
+        raise InputError(f"{path}: a broken image ({why}); {EXPECTED}") from None
 
 
 def image_of(content: bytes, path: str | os.PathLike[str], *, most: int = MOST_PIXELS) -> Image.Image:

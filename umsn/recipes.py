@@ -45,7 +45,7 @@ class Recipe:
     width: int = 64  #: channels of B-Net (Appendix A); F-Net's keep their ratio
     expansion: float = 1  #: of the ResBlocks' insides; the paper gives none
     parsing_widths: tuple[int, ...] = (16, 32, 64, 96)  #: of S-Net; the paper gives none
-    crop: int = 128  #: side of the training pictures (Sec. IV-A.2)
+    crop: int = 128  #: side of the training images (Sec. IV-A.2)
     kernels: int = 25_000  #: different blur kernels (Sec. IV-A.2)
     sigma: tuple[float, float] = (NOISE_PAPER, NOISE_PAPER)  #: noise is drawn between these
     anxiety: tuple[float, float] = (0.005, 0.005)  #: of the shaking hand, drawn log-uniformly between these

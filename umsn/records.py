@@ -132,7 +132,7 @@ def _versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """System, processor, cores and threads it may use, memory, graphics card."""
+    """System, processor, cores and threads it may use, memory, GPU."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     if gpu is None and torch.backends.mps.is_available():
         gpu = "Apple GPU (MPS)"

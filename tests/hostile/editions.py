@@ -77,7 +77,7 @@ def editions() -> Iterator[Case]:
 
 
 def pairs() -> Iterator[Case]:
-    """Blurred pictures beside their sharp ones, with one thing wrong."""
+    """Blurred images beside their sharp ones, with one thing wrong."""
     sharp, blur = "set_gt/a.png", "set_blur/a_ker01_blur_k13.png"
 
     def asked(folder: Path, *words: str) -> list[str]:

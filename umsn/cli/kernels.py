@@ -1,4 +1,4 @@
-"""`umsn kernels`: camera-shake kernels, as arrays and as one picture of all."""
+"""`umsn kernels`: camera-shake kernels, as arrays and as one image of all."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _is_kernel(content: bytes) -> bool:
 
 
 def _sheet(kernels: np.ndarray, gap: int = 2, zoom: int = 4) -> np.ndarray:
-    """All kernels (N, k, k) in one grey picture, each as bright as its brightest pixel allows."""
+    """All kernels (N, k, k) in one grey image, each as bright as its brightest pixel allows."""
     import numpy as np
 
     count, size = len(kernels), kernels.shape[-1]

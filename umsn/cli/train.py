@@ -21,9 +21,18 @@ ABOUT = (
 def add_options(add: Add) -> None:
     add("--recipe", default="laptop", help=f"{RECIPES} (default: laptop)")
     add("-o", "--out", type=place, required=True, metavar="DIR", help="folder for checkpoints and trained networks")
-    add("--faces", metavar="FOLDER|N", help="a folder of labelled faces, or how many to draw (default: the recipe's)")
+    add(
+        "--faces",
+        metavar="FOLDER|N",
+        help="a folder of labelled faces, or a number of synthetic ones (default: the recipe's)",
+    )
     add_layout(add)
-    add("--validate", default="16", metavar="FOLDER|N", help="faces measured along the way, or how many to draw (16)")
+    add(
+        "--validate",
+        default="16",
+        metavar="FOLDER|N",
+        help="faces measured along the way, or a number of synthetic ones (16)",
+    )
     add("--stage", action="append", metavar="NAME", help="run this stage only; may be repeated (default: up to umsn)")
     add("--all", action="store_true", help="run all stages: up to umsn, then the other rows of Table VI")
     add(
@@ -136,7 +145,7 @@ def _exports(folder: Path, names: list[str]) -> dict[str, Path]:
 
 
 def _wanted(options: argparse.Namespace, count: int) -> tuple[Chosen, Chosen | None]:
-    """Which faces are learned from and which are measured along the way, none for 0."""
+    """Which faces are trained on and which are measured along the way, none for 0."""
     from umsn.data.chosen import chosen
 
     wanted = str(count) if options.faces is None else options.faces
@@ -146,7 +155,7 @@ def _wanted(options: argparse.Namespace, count: int) -> tuple[Chosen, Chosen | N
 
 
 def _training_faces(options: argparse.Namespace, what: Chosen) -> FaceSet:
-    """The folder's faces, or drawn ones, which are kept beside the checkpoints."""
+    """The folder's faces, or synthetic ones, which are kept beside the checkpoints."""
     from umsn import processes
     from umsn.data import datasets
     from umsn.data.chosen import Folder

@@ -16,7 +16,7 @@ def add_options(add: Add) -> None:
         metavar="RECORD",
         help="a name in results/measured, or a file that umsn evaluate or measure wrote",
     )
-    add("--faces", type=place, metavar="FOLDER", help="the faces, where the record was not made with drawn ones")
+    add("--faces", type=place, metavar="FOLDER", help="the faces, where the record was not made with synthetic ones")
     add("--kernels", type=place, metavar="FILE", help="the kernels, where the record was made with a file of them")
     add("--weights", type=place, metavar="FILE", help="the networks, where umsn does not know them by their digest")
     add("--descriptor", type=place, metavar="FILE", help="who judged, where it was not the package's descriptor")

@@ -102,7 +102,7 @@ def reliability(
 
 
 def gains(rows: pd.DataFrame, over: str = "blurred") -> pd.DataFrame:
-    """What each method adds to ``over`` on the same picture: the rows of the others, measurements as differences."""
+    """What each method adds to ``over`` on the same image: the rows of the others, measurements as differences."""
     measures, picture = measured_columns(rows), ["face", "size", "kernel"]
     base = rows[rows["method"] == over].set_index(picture)[measures]
     if base.empty:

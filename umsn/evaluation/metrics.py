@@ -1,7 +1,7 @@
 """Measures of Sec. IV: PSNR, SSIM in two definitions, both per semantic class (Table I), and F-scores (Table II).
 
-Pictures are batches (B, C, H, W), floating, in [0, 1]; nothing is clipped or rounded here, and values outside raise
-ValueError. Every measure returns one number a picture, (B,), or a picture and class, (B, K), on the pictures' device.
+Images are batches (B, C, H, W), floating, in [0, 1]; nothing is clipped or rounded here, and values outside raise
+ValueError. Every measure returns one number an image, (B,), or an image and class, (B, K), on the images' device.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-#: SSIM's constants for pictures in [0, 1] and the s.d. and radius of its Gaussian window (Wang et al. 2004).
+#: SSIM's constants for images in [0, 1] and the s.d. and radius of its Gaussian window (Wang et al. 2004).
 C1, C2 = 0.01**2, 0.03**2
 SIGMA, RADIUS = 1.5, 5
 
@@ -54,7 +54,7 @@ def psnr_of_each(images: Sequence[Tensor], sharp: Tensor) -> list[float]:
 def ssim(a: Tensor, b: Tensor) -> Tensor:
     """Structural similarity of each colour channel, averaged (Wang et al. 2004): (B, C, H, W) x 2 -> (B,).
 
-    11x11 Gaussian of s.d. 1.5, no sample covariance, averaged over the windows that lie inside the picture. This is
+    11x11 Gaussian of s.d. 1.5, no sample covariance, averaged over the windows that lie inside the image. This is
     scikit-image's ``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
     data_range=1, channel_axis=...)``. H and W must be at least 11.
     """
@@ -74,9 +74,9 @@ def ssim_volumetric(a: Tensor, b: Tensor) -> Tensor:
 
 
 def class_psnr(a: Tensor, b: Tensor, masks: Tensor, *, within: bool = False) -> Tensor:
-    """PSNR of each semantic class in dB (Table I): pictures (B, C, H, W) and masks (B, K, H, W) -> (B, K).
+    """PSNR of each semantic class in dB (Table I): images (B, C, H, W) and masks (B, K, H, W) -> (B, K).
 
-    The pictures compared are m_i * a and m_i * b over *all* their pixels, so that the class mean squared errors sum to
+    The images compared are m_i * a and m_i * b over *all* their pixels, so that the class mean squared errors sum to
     the whole image's and every class scores above it, as in Table I. ``within=True`` averages over the class's own
     pixels instead. nan where a class has no pixel.
     """
@@ -88,9 +88,9 @@ def class_psnr(a: Tensor, b: Tensor, masks: Tensor, *, within: bool = False) -> 
 
 
 def class_ssim(a: Tensor, b: Tensor, masks: Tensor, *, within: bool = False, volumetric: bool = False) -> Tensor:
-    """SSIM of each semantic class (Table I): pictures (B, C, H, W) and masks (B, K, H, W) -> (B, K).
+    """SSIM of each semantic class (Table I): images (B, C, H, W) and masks (B, K, H, W) -> (B, K).
 
-    The pictures compared are m_i * a and m_i * b, averaged over all windows as in `ssim` (or `ssim_volumetric`).
+    The images compared are m_i * a and m_i * b, averaged over all windows as in `ssim` (or `ssim_volumetric`).
     ``within=True`` instead averages the whole images' similarity over the windows centred on the class, so that
     the class values, weighted by area, sum to the whole's. nan where a class has no such pixel.
     """
@@ -143,13 +143,13 @@ def reliability(predicted: Tensor, true: Tensor, bins: int = 10) -> Tensor:
 def _checked(a: Tensor, b: Tensor, masks: Tensor | None = None, least: int = 0) -> tuple[Tensor, Tensor]:
     """Refuse what cannot be measured; half precision becomes single."""
     if a.dim() != 4 or a.shape != b.shape:
-        raise ValueError(f"pictures {tuple(a.shape)} and {tuple(b.shape)}; expected two of one shape (B, C, H, W)")
+        raise ValueError(f"images {tuple(a.shape)} and {tuple(b.shape)}; expected two of one shape (B, C, H, W)")
     if not (a.is_floating_point() and b.is_floating_point()):
-        raise ValueError(f"pictures of {a.dtype} and {b.dtype}; expected floating values in [0, 1]")
+        raise ValueError(f"images of {a.dtype} and {b.dtype}; expected floating values in [0, 1]")
     if min(a.shape[-2:]) < least:
-        raise ValueError(f"pictures of {a.shape[-2]}x{a.shape[-1]} pixels; this measure needs {least}x{least}")
+        raise ValueError(f"images of {a.shape[-2]}x{a.shape[-1]} pixels; this measure needs {least}x{least}")
     if masks is not None and (masks.dim() != 4 or masks.shape[0] != a.shape[0] or masks.shape[2:] != a.shape[2:]):
-        raise ValueError(f"masks {tuple(masks.shape)} for pictures {tuple(a.shape)}; expected (B, K, H, W)")
+        raise ValueError(f"masks {tuple(masks.shape)} for images {tuple(a.shape)}; expected (B, K, H, W)")
     for values in (a, b) if masks is None else (a, b, masks):
         if not bool(((values >= 0) & (values <= 1)).all()):
             low, high = values.min().item(), values.max().item()

@@ -127,7 +127,7 @@ def _share() -> tuple[int, int]:
 
 
 def measure(restored: Tensor, sharp: Tensor, masks: Tensor | None = None) -> dict[str, list[float]]:
-    """All measures of a batch, by name: pictures (B, 3, H, W) in [0, 1] and masks (B, K, H, W) -> B numbers."""
+    """All measures of a batch, by name: images (B, 3, H, W) in [0, 1] and masks (B, K, H, W) -> B numbers."""
     found = {name: getattr(metrics, name)(restored, sharp) for name in ("psnr", "ssim", "ssim_volumetric")}
     if masks is not None:
         for name, values in (("psnr", metrics.class_psnr), ("ssim", metrics.class_ssim)):

@@ -41,7 +41,7 @@ def measure(networks: Pipeline, *, people: Annotated[int, "synthetic people"] = 
         {"measure": "conditions", "people": people},
         {name: rows_of(summarise(rows, measures=["psnr"])) for name, rows in tables.items()},
         timer,
-        source=f"{people} drawn people, {len(parts)} conditions",
+        source=f"{people} synthetic people, {len(parts)} conditions",
         sigma=SIGMA,
         seed=0,
         weights={"umsn": networks.digest},

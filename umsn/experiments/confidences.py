@@ -55,7 +55,7 @@ def measure(
         timer,
         sigma=SIGMA,
         seed=0,
-        source=f"{people} drawn people, {len(sizes)} kernels, {len(SNAPSHOTS)} times of the training",
+        source=f"{people} synthetic people, {len(sizes)} kernels, {len(SNAPSHOTS)} times of the training",
         weights={"S-Net": networks.digest} | {name: archive.entries()[name]["digest"] for name in SNAPSHOTS},
         recipe=archive.kept(SNAPSHOTS[-1])[1]["recipe"]["name"],
     )

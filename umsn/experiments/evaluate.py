@@ -123,7 +123,7 @@ def measure(
                 raise InputError(f"faces of {side} pixels: too small for SSIM's windows or kernels of {max(sizes)}")
             protocol = Protocol(sizes, kernels, noise, seed, centre, window, quantise)
             rows = evaluate(methods, some, protocol, **options)
-    source = f"a folder ({layout})" if isinstance(what, Folder) else f"{what} drawn faces"
+    source = f"a folder ({layout})" if isinstance(what, Folder) else f"{what} synthetic faces"
     hashes = {name: found.digest for name, found in networks.items()}
     about = {"asked": asked, "source": source, "weights": hashes}
     return to_record(rows, **about, seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib)

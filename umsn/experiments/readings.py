@@ -47,7 +47,7 @@ def measure(
         timer,
         sigma=SIGMA,
         seed=0,
-        source=f"{people} drawn people, {len(sizes)} kernels",
+        source=f"{people} synthetic people, {len(sizes)} kernels",
         weights={"umsn": networks.digest},
     )
 

@@ -69,7 +69,7 @@ def measure(
         timer,
         sigma=SIGMA,
         seed=0,
-        source=f"{people} drawn people, {SHOTS} photographs each, {probes or people} probes, {len(sizes)} kernels",
+        source=f"{people} synthetic people, {SHOTS} photographs each, {probes or people} probes, {len(sizes)} kernels",
         weights={"umsn": networks.digest, **({} if own else {"descriptor": descriptor.digest})},
         judge=descriptor.title,
     )

@@ -62,7 +62,7 @@ def measure(
         timer,
         recipe=recipe,
         seeds=list(seeds),
-        source=f"{len(faces)} drawn faces, measured on {test} others",
+        source=f"{len(faces)} synthetic faces, measured on {test} others",
         data=data_hash(faces),
         **{"seconds of training": round(seconds, 1)},
     )

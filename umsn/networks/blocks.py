@@ -39,7 +39,7 @@ class SharedSmoothing(nn.Module):
 def smooth_by_shifts(x: Tensor, weight: Tensor) -> Tensor:
     """What `SharedSmoothing` gives, as a sum of shifted copies: torch.compile makes one kernel of it.
 
-    On a card the gradients of a convolution by groups are slow.
+    On a GPU the gradients of a convolution by groups are slow.
     """
     taps, (height, width) = weight.shape[-1], x.shape[-2:]
     padded = F.pad(x, (taps // 2,) * 4)
@@ -61,7 +61,7 @@ class ResBlock(nn.Module):
     """ResBlock(m, n): 1x1, 3x3 and two smoothed 3x3 convolutions of dilation 2, beside a residual path (Fig. 4).
 
     (B, m, H, W) -> (B, n, H, W). ``expansion`` x n channels run between the convolutions: the width that Sec. IV-C sets
-    to give all rows of Table VI the same number of parameters. ``image`` says that the input is a picture: its first
+    to give all rows of Table VI the same number of parameters. ``image`` says that the input is an image: its first
     convolution then sees it as it is, since normalising a photograph by its own contrast would throw that contrast
     away.
     """

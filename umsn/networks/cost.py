@@ -28,16 +28,14 @@ CHANNELS = {"image": 3, "blurred": 3, "restored": 3, "sharp": 3, "mask": 1, "mas
 
 
 def macs(network: nn.Module, *, size: int = 128) -> dict[str, int]:
-    """MACs of one forward pass on a picture of size x size, by part: "" is the whole, "streams.0" a part of it.
+    """MACs of one forward pass on an image of size x size, by part: "" is the whole, "streams.0" a part of it.
 
     Nothing is computed: the network is copied to torch's meta device, where only shapes are known. Raises ValueError
-    when the network's `forward` has arguments that are not pictures or masks.
+    when the network's `forward` has arguments that are not images or masks.
     """
     names = list(inspect.signature(network.forward).parameters)
     if unknown := [name for name in names if name not in CHANNELS]:
-        raise ValueError(
-            f"{type(network).__name__}.forward takes {', '.join(unknown)}; pictures or masks were expected"
-        )
+        raise ValueError(f"{type(network).__name__}.forward takes {', '.join(unknown)}; images or masks were expected")
     inputs = [torch.empty(1, CHANNELS[name], size, size, device="meta") for name in names]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         copy.deepcopy(network).to("meta").eval()(*inputs)
@@ -48,7 +46,7 @@ def macs(network: nn.Module, *, size: int = 128) -> dict[str, int]:
 
 
 def kept(network: nn.Module, *, size: int = 128) -> float:
-    """MiB that a forward pass of one picture keeps until the gradients are computed: what training needs memory for.
+    """MiB that a forward pass of one image keeps until the gradients are computed: what training needs memory for.
 
     Counted are the tensors that torch saves, each storage once, without the weights.
     """

@@ -21,7 +21,7 @@ from umsn.faces import SIDE
 from umsn.files import InputError, check_folder, check_regular, read_bytes, whole
 from umsn.networks.weights import Pipeline
 
-#: The most that any number may differ from torch's. (Not on a picture of one colour without noise: there instance
+#: The most that any number may differ from torch's. (Not on an image of one colour without noise: there instance
 #: normalisation divides rounding by rounding, and no two programs agree.)
 AGREES = 1e-3
 #: The key of field 1000, of 32 bytes, in the format that ONNX files have.
@@ -47,7 +47,7 @@ class Walk(nn.Module):
 
 
 def export(networks: Pipeline, path: str | PathLike[str]) -> None:
-    """Write S-Net and the deblurring network as one ONNX file, whole: any number of pictures of 128 x 128.
+    """Write S-Net and the deblurring network as one ONNX file, whole: any number of images of 128 x 128.
 
     Its input is "blurred" (B, 3, 128, 128), its outputs are "restored" and "masks" (B, K, 128, 128). It takes some ten
     seconds. Raises InputError where onnx is not installed or the networks make numbers that are not finite, and
@@ -126,7 +126,7 @@ class Exported:
 
 
 class Fast:
-    """What networks restore, by ONNX Runtime where pictures are of 128 x 128, and by torch where they are not."""
+    """What networks restore, by ONNX Runtime where images are of 128 x 128, and by torch where they are not."""
 
     def __init__(self, networks: Pipeline, *, folder: str | PathLike[str] | None = None) -> None:
         """The exported file is kept in ``folder`` (by default the user's cache) under the digest of the weights.

@@ -19,7 +19,7 @@ from umsn.data import blur
 from umsn.evaluation.metrics import psnr
 from umsn.faces import CLASSES, Face
 
-#: The most that the pictures of one strip may weigh in the page, in bytes.
+#: The most that the images of one strip may weigh in the page, in bytes.
 LIMIT = 60_000
 
 #: What moves a strip; the pages load the same file.
@@ -102,7 +102,7 @@ def strip(
 ) -> HTML:
     """A slider moved by ``umsn/pages/strip.js``, in the page and in JupyterLab; without scripts all positions are seen.
 
-    pictures: title -> one (3, H, W) or (H, W) in [0, 1] for each of ``values``, all of one size
+    images: title -> one (3, H, W) or (H, W) in [0, 1] for each of ``values``, all of one size
     values: the positions of the slider, as they are shown
     label: what the slider changes
     alt: what the images show, in words
@@ -112,7 +112,7 @@ def strip(
     scale: screen pixels per image pixel
 
     The frames of a title become one WebP in the page. Raises ValueError when the numbers differ, or when 60 kB do not
-    hold the pictures.
+    hold the images.
     """
     _check(pictures, values)
     if notes and len(notes) != len(values):
@@ -123,9 +123,7 @@ def strip(
         if sum(map(len, data.values())) <= LIMIT:
             break
     else:
-        raise ValueError(
-            f"a strip of {len(values)} positions over {LIMIT // 1000} kB: fewer or smaller pictures, please"
-        )
+        raise ValueError(f"a strip of {len(values)} positions over {LIMIT // 1000} kB: fewer or smaller images, please")
     attributes = {"label": label, "values": "|".join(map(str, values)), "start": start, "scale": scale}
     if notes:
         attributes["notes"] = "|".join(notes)
@@ -146,9 +144,9 @@ def classes(values: Iterable[float]) -> str:
 def _check(pictures: Mapping[str, Sequence[Tensor]], values: Sequence[object]) -> None:
     for name, sequence in pictures.items():
         if len(sequence) != len(values):
-            raise ValueError(f"{name!r}: {len(sequence)} pictures for {len(values)} positions")
+            raise ValueError(f"{name!r}: {len(sequence)} images for {len(values)} positions")
         if len({tuple(picture.shape) for picture in sequence}) > 1:
-            raise ValueError(f"{name!r}: pictures of several sizes; one was expected")
+            raise ValueError(f"{name!r}: images of several sizes; one was expected")
 
 
 def _image(picture: Tensor, scale: int) -> widgets.Image:

@@ -49,7 +49,7 @@ class Sitter(NamedTuple):
 
 
 def sitters() -> list[Sitter]:
-    """The astronaut of scikit-image (NASA, public domain) and drawn people."""
+    """The astronaut of scikit-image (NASA, public domain) and synthetic people."""
     photo = torch.from_numpy(skimage.data.astronaut()).movedim(-1, 0).float() / 255
     frame = detection.find_faces(photo)[0]
     more = round(frame.height * MARGIN / INNER.height)
@@ -57,7 +57,7 @@ def sitters() -> list[Sitter]:
     astronaut = F.interpolate(wide[None], (WIDE, WIDE), mode="bicubic", antialias=True)[0].clamp(0, 1)
     found = [Sitter("astronaut", "An astronaut (NASA)", (astronaut * 255).round().byte())]
     drawn = unseen_faces(DRAWN, seed=0).photos
-    return found + [Sitter(f"drawn-{n}", f"Drawn face {n}", photo) for n, photo in enumerate(drawn, start=1)]
+    return found + [Sitter(f"drawn-{n}", f"Synthetic face {n}", photo) for n, photo in enumerate(drawn, start=1)]
 
 
 def shakes() -> dict[int, Tensor]:

@@ -29,13 +29,13 @@ Item = TypeVar("Item")
 CLASS_WEIGHTS = (1.2, 1.2, 3.6, 1.2)
 LOG_WEIGHT = 0.06 / 4
 
-#: Noise is drawn with this standard deviation, in grey levels, and added to pictures between -1 and 1.
+#: Noise is drawn with this standard deviation, in grey levels, and added to images between -1 and 1.
 NOISE_LEVELS = 4
 
-#: MACs of the published networks on a picture of 128 x 128, counted in the running code: S-Net's, and with UMSN's.
+#: MACs of the published networks on an image of 128 x 128, counted in the running code: S-Net's, and with UMSN's.
 SNET_MACS, ALL_MACS = 34.4e9, 94.6e9
 
-#: Above this a map that was blurred together with its picture is a mask again.
+#: Above this a map that was blurred together with its image is a mask again.
 THRESHOLD = 0.49
 
 
@@ -116,7 +116,7 @@ class Split(NamedTuple):
 
 
 def kernel_split(validated: int = 500) -> Split:
-    """Training draws 0 to 24500 with both ends in; the i-th validation picture has kernel 24500 + i, i from 0."""
+    """Training draws 0 to 24500 with both ends in; the i-th validation image has kernel 24500 + i, i from 0."""
     return Split(range(24_500 + 1), range(24_500, 24_500 + validated))
 
 
@@ -142,9 +142,9 @@ def noise(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 
 def blurred_masks(masks: Tensor, kernels: Tensor) -> Tensor:
-    """The labels with which the published S-Net learns blurred pictures: (B, K, H, W), (B, k, k)  ->  (B, K, H, W).
+    """The labels with which the published S-Net learns blurred images: (B, K, H, W), (B, k, k)  ->  (B, K, H, W).
 
-    The masks are blurred as the picture is and cut at 0.49. At a pixel none may be left, or two.
+    The masks are blurred as the image is and cut at 0.49. At a pixel none may be left, or two.
     """
     classes = masks.shape[1]
     padded = F.pad(masks, (0, 0, 0, 0, 0, -classes % 3))  # three at a time, as colours
@@ -153,7 +153,7 @@ def blurred_masks(masks: Tensor, kernels: Tensor) -> Tensor:
 
 
 def pooled_f_score(predicted: Tensor, true: Tensor) -> Tensor:
-    """One F-score for all four maps of a picture together: (B, K, H, W) x 2 in {0, 1}  ->  (B,).
+    """One F-score for all four maps of an image together: (B, K, H, W) x 2 in {0, 1}  ->  (B,).
 
     1 where neither has anything. Table II has one for each class.
     """
@@ -163,7 +163,7 @@ def pooled_f_score(predicted: Tensor, true: Tensor) -> Tensor:
 
 
 def written(pictures: Tensor) -> Tensor:
-    """Pictures as the published test script writes them, (B, 3, H, W) in [0, 1]: cut to 256 levels, not rounded."""
+    """Images as the published test script writes them, (B, 3, H, W) in [0, 1]: cut to 256 levels, not rounded."""
     return (pictures * 255).clamp(0, 255).byte().float() / 255
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skimage.feature import Cascade
 
 SMALLEST_FOUND = 40  #: pixels of the smallest face searched for
-#: Large faces are searched first, small ones where there is none: the longer side of the copy of the picture that is
+#: Large faces are searched first, small ones where there is none: the longer side of the copy of the image that is
 #: looked at, and the overlapping detections that make a face there. Small boxes need more, being wrong more often.
 SEARCHES = ((320, 3), (640, 10))
 
@@ -30,14 +30,14 @@ FRAME = (1.235, 0.04)
 def find_faces(photo: Tensor) -> list[Window]:
     """The frames of the upright frontal faces in (3, H, W) RGB in [0, 1], largest first. They may reach over the edge.
 
-    scikit-image's cascade of local binary patterns looks at a smaller copy of the picture and at its mirror image, and
+    scikit-image's cascade of local binary patterns looks at a smaller copy of the image and at its mirror image, and
     a face is what it sees in both: faces of an eighth of the longer side or more; where there are none, a sixteenth.
     """
     return faces_in(photo.shape[-2:], lambda *size: _shrunk(photo, size))
 
 
 def faces_in(size: Sequence[int], shrunk: Callable[[int, int], Tensor]) -> list[Window]:
-    """The same of a picture of which only smaller copies are made: height and width -> (3, height, width)."""
+    """The same of an image of which only smaller copies are made: height and width -> (3, height, width)."""
     for longest, neighbours in SEARCHES:
         shrink = min(1.0, longest / max(size))
         small = _bytes_of(shrunk(*(max(1, round(n * shrink)) for n in size)))

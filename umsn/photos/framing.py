@@ -85,7 +85,7 @@ def put_into(raster: Raster, frames: Iterable[Window], changes: Iterable[Tensor]
 
 
 def _add_everywhere(raster: Raster, channel: int, change: Tensor) -> None:
-    """Add a change (3, h, w) to a whole picture's channel; to brightness, the change of brightness."""
+    """Add a change (3, h, w) to a whole image's channel; to brightness, the change of brightness."""
     if raster.grey:
         change = (change * change.new_tensor(LUMA)[:, None, None]).sum(0, keepdim=True)
     large = _resized(change[None, channel : channel + 1], raster.size)[0]
@@ -110,7 +110,7 @@ def _meet(frames: list[Window], some: list[int], others: list[int], size: tuple[
 
 
 def _around(frames: list[Window], size: tuple[int, int]) -> Window:
-    """The part of a picture that holds all that frames cover of it."""
+    """The part of an image that holds all that frames cover of it."""
     first = [max(0, min(frame[i] for frame in frames)) for i in (0, 1)]
     last = [min(size[i], max(frame[i] + frame[i + 2] for frame in frames)) for i in (0, 1)]
     return Window(*first, last[0] - first[0], last[1] - first[1])
@@ -134,7 +134,7 @@ def _fade(side: int) -> Tensor:
 
 
 def _overlap(frame: Window, size: Iterable[int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """The part of a frame within the picture: slices of the picture, and of the frame."""
+    """The part of a frame within the image: slices of the image, and of the frame."""
     inside, part = [], []
     for start, count, length in zip(frame[:2], frame[2:], size, strict=True):
         first, last = max(0, start), min(length, start + count)

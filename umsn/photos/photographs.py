@@ -1,6 +1,6 @@
 """Photographs as cameras and scanners write them, read to RGB in [0, 1] and written back as they were.
 
-The paper's pictures are 8-bit RGB, square and aligned; people's are not. Here meet 8 and 16 bits, bilevel, grey,
+The paper's images are 8-bit RGB, square and aligned; people's are not. Here meet 8 and 16 bits, bilevel, grey,
 palette, CMYK, transparency, EXIF orientation and float TIFF. What the networks cannot use (alpha, depth, greyness, the
 colour profile) is kept beside the pixels, so that a photograph which nothing changed is written with the values it was
 read with.
@@ -31,9 +31,9 @@ MOST_BYTES = 2**31  #: of a file: as many pixels of four channels in 16 bits, tw
 
 
 class Photograph(NamedTuple):
-    """A picture and what it takes to write it back."""
+    """An image and what it takes to write it back."""
 
-    rgb: Tensor  #: (3, H, W) float32 in [0, 1]; three equal channels for a grey picture
+    rgb: Tensor  #: (3, H, W) float32 in [0, 1]; three equal channels for a grey image
     alpha: Tensor | None = None  #: (H, W) float32 in [0, 1], 1 opaque; None where there is no transparency
     bits: int = 8  #: 8 or 16 a channel
     grey: bool = False  #: whether it is written with one channel
@@ -41,13 +41,13 @@ class Photograph(NamedTuple):
 
 
 def opened(path: str | os.PathLike[str]) -> Raster:
-    """Read the first frame of any picture, upright, as the pixels that its file has.
+    """Read the first frame of any image, upright, as the pixels that its file has.
 
     16 bits are kept whole in PNG and TIFF (grey or RGB, with or without alpha); of 16-bit CMYK or colour PPM, 8 remain.
     Float TIFF must lie in [0, 1] and counts as 16 bits. CMYK and LAB become sRGB, through their profile where there is
     one. What a file is, its content says, not its name.
 
-    Raises InputError when there is no file, when it is no picture or a broken one, or beyond ``MOST_PIXELS``.
+    Raises InputError when there is no file, when it is no image or a broken one, or beyond ``MOST_PIXELS``.
     """
     return decoded(read_bytes(path, EXPECTED, most=MOST_BYTES), path, most=MOST_PIXELS)
 

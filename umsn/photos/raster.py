@@ -49,7 +49,7 @@ class Raster(NamedTuple):
         return planes.expand(3, -1, -1).contiguous()
 
     def plane(self, channel: int) -> Tensor:
-        """(1, H, W) float32 in [0, 1]: red, green or blue, which are one and the same in a grey picture."""
+        """(1, H, W) float32 in [0, 1]: red, green or blue, which are one and the same in a grey image."""
         plane = self.pixels[..., 0 if self.grey else channel].astype(np.float32)
         plane /= np.float32(self.most)
         return torch.from_numpy(plane)[None]

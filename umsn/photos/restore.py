@@ -1,4 +1,4 @@
-"""Deblur the faces of a photograph and put them back: the paper's networks on pictures that were never aligned.
+"""Deblur the faces of a photograph and put them back: the paper's networks on images that were never aligned.
 
 The networks learn faces framed alike (Sec. IV: eyes about a third from the top), at 128 x 128. So each face is found,
 framed as they know it, brought to their scale and deblurred; only what deblurring changed goes back into the
@@ -30,8 +30,8 @@ __all__ = ["Report", "photos_in", "put_back", "restore", "restore_all", "results
 
 Deblur = Callable[[Tensor], Tensor]  #: blurred (B, 3, H, W) RGB in [0, 1] -> restored, the same
 
-SMALLEST = 16  #: pixels a side, of a picture or a frame: below it a face has no features left
-LONGEST = 8  #: longer side over shorter of a picture worked on whole
+SMALLEST = 16  #: pixels a side, of an image or a frame: below it a face has no features left
+LONGEST = 8  #: longer side over shorter of an image worked on whole
 HELD = 2**28  #: bytes of photographs that wait for others to be deblurred with
 
 
@@ -49,8 +49,8 @@ class Report(NamedTuple):
 def restore(photo: Tensor, deblur: Deblur, frames: Iterable[Window]) -> Tensor:
     """Deblur (3, H, W) RGB in [0, 1] within square frames, or whole where there are none; the same shape and range.
 
-    Raises InputError for a picture or frame below ``SMALLEST`` pixels, a frame outside the picture or twice as large,
-    and a picture to be worked on whole that is more than ``LONGEST`` times as long as wide.
+    Raises InputError for an image or frame below ``SMALLEST`` pixels, a frame outside the image or twice as large,
+    and an image to be worked on whole that is more than ``LONGEST`` times as long as wide.
     """
     frames = list(frames)
     _check(photo.shape[-2:], frames)
@@ -71,9 +71,9 @@ def _check(size: Iterable[int], frames: list[Window]) -> None:
         if frame.height < SMALLEST:
             raise InputError(f"box {_text(frame)}: at least {SMALLEST} pixels on each side were expected")
         if frame.height > 2 * max(height, width):
-            raise InputError(f"box {_text(frame)}: far larger than the picture of {height} x {width} pixels")
+            raise InputError(f"box {_text(frame)}: far larger than the image of {height} x {width} pixels")
         if not (-frame.height < frame.row < height and -frame.width < frame.column < width):
-            raise InputError(f"box {_text(frame)}: outside the picture of {height} x {width} pixels")
+            raise InputError(f"box {_text(frame)}: outside the image of {height} x {width} pixels")
         if 64 * frame.height * frame.width > free_memory():
             raise InputError(f"box {_text(frame)}: does not fit into the free memory")
 

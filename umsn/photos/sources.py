@@ -13,7 +13,7 @@ from umsn.files import InputError, read_bytes
 from umsn.marks import HEAD, TEXT, is_marked
 from umsn.pictures import NAMED, is_readable, unread
 
-#: By which pictures are found in a folder that their content does not tell.
+#: By which images are found in a folder that their content does not tell.
 SUFFIXES = frozenset(
     (
         ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2", ".avif",
@@ -32,9 +32,9 @@ class Place(NamedTuple):
 
 
 def photos_in(sources: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """The files named, and the pictures in the folders named: in order of name, not deeper.
+    """The files named, and the images in the folders named: in order of name, not deeper.
 
-    A folder's pictures are those that look like one by their content or their suffix, those too that are not read here;
+    A folder's images are those that look like one by their content or their suffix, those too that are not read here;
     not what is hidden or a result of ours. What cannot be listed or holds none stays, for its reading says why.
     """
     found: list[Path] = []

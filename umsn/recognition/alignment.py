@@ -1,4 +1,4 @@
-"""Faces put where an embedder wants them, by five points or by a box: recognition networks learn from aligned faces."""
+"""Faces put where an embedder wants them, by five points or by a box: recognition networks are trained on aligned faces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from umsn.faces import LABELS, Window
 from umsn.files import InputError
 
-#: Where ArcFace's 112 x 112 pictures have the eyes, the tip of the nose and the corners of the mouth: x, y in pixels,
+#: Where ArcFace's 112 x 112 images have the eyes, the tip of the nose and the corners of the mouth: x, y in pixels,
 #: left and right as seen (Deng et al. 2019).
 TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 
@@ -54,7 +54,7 @@ def five_points(labels: Tensor) -> Tensor:
 def by_points(points: Tensor, size: int, frame: Frame = ARCFACE) -> Tensor:
     """The similarity that lays the frame's points on five of a face: (B, 5, 2) x, y -> (B, 2, 3).
 
-    It leads from pixels of the aligned picture, ``size`` x ``size``, to those of the photograph, by least squares
+    It leads from pixels of the aligned image, ``size`` x ``size``, to those of the photograph, by least squares
     (Umeyama 1991): a division, when points in the plane are complex numbers. Raises InputError for other shapes.
     """
     if points.ndim != 3 or points.shape[1:] != (5, 2):

@@ -1,4 +1,4 @@
-"""Our own small face descriptor, learnt from drawn faces: the stand-in for VGG-Face (Eq. 5) and OpenFace (Table V).
+"""Our own small face descriptor, learnt from synthetic faces: the stand-in for VGG-Face (Eq. 5) and OpenFace (Table V).
 
 It has VGG's shape (Simonyan and Zisserman 2015: 3x3 convolutions, ReLU, pooling by halves) at a hundredth of its size,
 and learns as face recognition does: to tell people apart by a softmax over cosines (CosFace, Wang et al. 2018).

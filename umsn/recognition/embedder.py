@@ -67,7 +67,7 @@ class OnnxEmbedder:
         """Whose faces: (B, 3, H, W) RGB in [0, 1] -> (B, D) of length 1.
 
         ``points`` (B, 5, 2) align the faces (most networks were trained so), ``boxes`` cut them out; with neither the
-        whole picture is resized. Raises InputError when both are given, or for an output that is not one vector a face.
+        whole image is resized. Raises InputError when both are given, or for an output that is not one vector a face.
         """
         if points is not None and boxes is not None:
             raise InputError("points and boxes: one way of aligning was expected")

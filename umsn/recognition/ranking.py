@@ -39,7 +39,7 @@ def ranks(
     if probe_ids.shape != probes.shape[:1] or gallery_ids.shape != gallery.shape[:1]:
         raise InputError(
             f"{len(probes)} probes of {len(probe_ids)} identities, a gallery of {len(gallery)} of {len(gallery_ids)}: "
-            "one identity a picture was expected"
+            "one identity an image was expected"
         )
     if (probe_sources is None) != (gallery_sources is None):
         raise InputError("sources of only one side: those of the probes and of the gallery were expected")
@@ -52,7 +52,7 @@ def ranks(
     nearest = distance.masked_fill(~same, torch.inf).amin(dim=1, keepdim=True)  # (P, 1)
     if not nearest.isfinite().all():
         lost = int(probe_ids[nearest[:, 0].isinf()][0])
-        raise InputError(f"identity {lost}: a probe without another picture of it in the gallery")
+        raise InputError(f"identity {lost}: a probe without another image of it in the gallery")
     return ((distance <= nearest) & ~same).sum(dim=1) + 1
 
 
@@ -66,7 +66,7 @@ def top_k(
     probe_sources: Tensor | None = None,
     gallery_sources: Tensor | None = None,
 ) -> dict[int, float]:
-    """Table V: the share of probes, 0..1, that have a picture of their own identity among the k nearest of the gallery.
+    """Table V: the share of probes, 0..1, that have an image of their own identity among the k nearest of the gallery.
 
     probes, probe_ids, gallery, gallery_ids, probe_sources, gallery_sources: as for `ranks`
     ks: the numbers of neighbours that are looked at
@@ -81,7 +81,7 @@ def each_in_turn(embeddings: Tensor, identities: Tensor) -> Tensor:
     """Table V's row of clear images, with every photograph a probe once: (N, D), (N,) -> ranks (N,).
 
     In each round one photograph of every identity is a probe and all the others are the gallery, as the paper's 100
-    probes face 100 x 9 pictures. Raises InputError unless all identities have equally many photographs, two or more.
+    probes face 100 x 9 images. Raises InputError unless all identities have equally many photographs, two or more.
     """
     people, counts = identities.unique(return_counts=True)
     if counts.min() != counts.max() or counts.min() < 2:

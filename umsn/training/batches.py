@@ -1,4 +1,4 @@
-"""What the networks learn from: blurred, noisy faces, mixed anew for every step (Sec. IV-A)."""
+"""What the networks are trained on: blurred, noisy faces, mixed anew for every step (Sec. IV-A)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from umsn.recipes import Recipe
 
 
 class Batch(NamedTuple):
-    """What one step learns from."""
+    """What one step is trained on."""
 
     sharp: Tensor  #: x, (B, 3, c, c) RGB in [0, 1]
     blurred: Tensor  #: y, (B, 3, c, c)
@@ -106,9 +106,9 @@ def _stock(count: int, anxiety: tuple[float, float], seed: int) -> Tensor:
 
 
 def drawn_faces(count: int, folder: str | os.PathLike[str], *, seed: int, margin: int = datasets.MARGIN) -> FaceSet:
-    """``count`` drawn faces with ``margin`` pixels around them, so that a blur has no border; kept in ``folder``.
+    """``count`` synthetic faces with ``margin`` pixels around them, so that a blur has no border; kept in ``folder``.
 
-    They are drawn once (by the first of the processes that train together), and read as pictures ever after.
+    They are drawn once (by the first of the processes that train together), and read as images ever after.
     """
     folder = Path(folder)
     if processes.first() and not (folder / "identities.csv").exists():  # what `save` writes last

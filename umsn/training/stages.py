@@ -37,7 +37,7 @@ from umsn.training.plan import Plan, work_of
 from umsn.training.steps import Layout
 from umsn.training.tasks import Features, Parsing, Rival, Stream, Task, Whole
 
-#: Pictures that a stage is validated on, and how many are restored together.
+#: Images that a stage is validated on, and how many are restored together.
 VALIDATED, VALIDATED_TOGETHER = 32, 4
 
 
@@ -214,9 +214,9 @@ def train(
     """Run the stages one after the other, each from its checkpoint if it has one; their histories by name.
 
     run: the recipe, the seed, and the folder of the checkpoints
-    faces: what is learned from
+    faces: what the networks are trained on
     stages: names of `STAGES`, in the order in which they run
-    validation: faces that are not learned from, measured twenty times in each stage, blurred by kernels of another
+    validation: faces that no stage is trained on, measured twenty times in each stage, blurred by kernels of another
         seed, in pieces of the recipe's crop
     device: where it is trained
     minutes: bound the whole; what was not finished goes on at the next call
@@ -290,7 +290,7 @@ def _plan(run: Run, source: Source, stages: Sequence[str], minutes: float) -> Pl
 
 
 def _validate(task: Task, source: Source) -> dict[str, float]:
-    """What the task measures on `VALIDATED` pictures, always the same ones."""
+    """What the task measures on `VALIDATED` images, always the same ones."""
     found: dict[str, float] = {}
     generator = torch.Generator().manual_seed(0)
     for _ in range(0, VALIDATED, VALIDATED_TOGETHER):

@@ -1,4 +1,4 @@
-"""The data sets people have on disk, read into one `FaceSet`, or into pairs of sharp and blurred pictures."""
+"""The data sets people have on disk, read into one `FaceSet`, or into pairs of sharp and blurred images."""
 
 from umsn.data.datasets.archives import INNER, MARGIN, WIDE
 from umsn.data.datasets.loading import LAYOUTS, check_ours, data_hash, load, save

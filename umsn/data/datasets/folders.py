@@ -1,4 +1,4 @@
-"""Faces in plain folders: pictures alone, or pictures and label maps of the same names."""
+"""Faces in plain folders: images alone, or images and label maps of the same names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TURNS = dict(enumerate(
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
-#: By which pictures are looked for: those too that are not read here and must not be passed over in silence.
+#: By which images are looked for: those too that are not read here and must not be passed over in silence.
 LOOKED_FOR = (*SUFFIXES, ".jpe", ".jfif", ".mpo", ".gif", ".jp2", ".avif", ".ppm", ".pgm", *NAMED)
 
 
@@ -59,25 +59,25 @@ def _paired(folder: Path, table: Sequence[int]) -> Iterator[Entry]:
 
 
 def pictures(folder: Path) -> dict[str, Path]:
-    """Pictures of a folder by their stem, in order."""
+    """Images of a folder by their stem, in order."""
     if not os.path.isdir(folder):
-        raise InputError(f"{folder}: no such folder; pictures were expected there")
+        raise InputError(f"{folder}: no such folder; images were expected there")
     found: dict[str, Path] = {}
     try:
         files = sorted(folder.iterdir(), key=lambda path: (path.stem, path.suffix))
     except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror}); pictures were expected there") from None
+        raise InputError(f"{folder}: cannot be read ({error.strerror}); images were expected there") from None
     for path in files:
         if path.suffix.lower() in LOOKED_FOR and not path.name.startswith("."):
             if path.stem in found:
-                raise InputError(f"{path}: {found[path.stem].name} has the same name; expected one picture a name")
+                raise InputError(f"{path}: {found[path.stem].name} has the same name; expected one image a name")
             found[path.stem] = path
     return found
 
 
 def opened(path: Path, *, upright: bool = False, lossless: bool = False) -> Image.Image:
     """An image, decoded. Raises InputError for what is none, and where it is to be ``lossless`` for one that is not."""
-    content = read_bytes(path, "a picture was expected")
+    content = read_bytes(path, "an image was expected")
     image = image_of(content, path)
     if lossless and (image.format in ("JPEG", "MPO") or content[8:16] == b"WEBPVP8 "):
         raise InputError(f"{path}: a label map as lossy {image.format}, which changes labels; PNG was expected")
@@ -93,7 +93,7 @@ def colours(path: Path, *, upright: bool = False) -> Image.Image:
     """An image in RGB. Raises InputError for one of other than 8 bits."""
     image = opened(path, upright=upright)
     if image.mode.startswith(("I", "F")) or image.mode == "LAB":
-        raise InputError(f"{path}: a picture of mode {image.mode}; data sets of 8-bit pictures were expected")
+        raise InputError(f"{path}: an image of mode {image.mode}; data sets of 8-bit images were expected")
     return image.convert("RGB")
 
 

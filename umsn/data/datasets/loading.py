@@ -2,7 +2,7 @@
 
 A layout says where a photograph's labels are and how they are written:
 
-``folder``         pictures, no labels
+``folder``         images, no labels
 ``synthetic``      images/ and labels/, label maps with Helen's ids 0..10; what `save` writes
 ``labelmap``       images/ and labels/, label maps with CelebAMask-HQ's ids 0..18
 ``celebamask-hq``  the published archive: CelebA-HQ-img/ and CelebAMask-HQ-mask-anno/, brought to 160 x 160
@@ -70,7 +70,7 @@ def load(
         raise InputError(f"{folder}: no such folder; faces in the layout {layout} were expected")
     entries = list(LAYOUTS[layout](folder, split) if layout == "helen" else LAYOUTS[layout](folder))[:limit]
     if not entries:
-        raise InputError(f"{folder}: no pictures ({', '.join(SUFFIXES)}) in the layout {layout}")
+        raise InputError(f"{folder}: no images ({', '.join(SUFFIXES)}) in the layout {layout}")
     photos, labels = zip(*_cut(entries, window), strict=True)
     names = [entry.name for entry in entries]
     return FaceSet(
@@ -169,4 +169,4 @@ def _identities(folder: Path, names: Sequence[str]) -> torch.Tensor | None:
         known = {row["name"]: _number(row["identity"]) for row in csv.DictReader(io.StringIO(text, newline=""))}
         return torch.tensor([known[name] for name in names])
     except (KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
-        raise InputError(f"{path}: no identity for every picture ({error!r}); expected columns name,identity") from None
+        raise InputError(f"{path}: no identity for every image ({error!r}); expected columns name,identity") from None

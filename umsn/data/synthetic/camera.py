@@ -1,4 +1,4 @@
-"""From the head to the picture and back: pose, framing, and what each pixel sees."""
+"""From the head to the image and back: pose, framing, and what each pixel sees."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FAR = 14.0  #: viewing distance in head units, for a mild perspective
 
 @dataclass(frozen=True)
 class Camera:
-    """A pose and the similarity that frames it: head (u, v, z) -> picture (x, y) in pixels and depth."""
+    """A pose and the similarity that frames it: head (u, v, z) -> image (x, y) in pixels and depth."""
 
     cos_yaw: float
     sin_yaw: float

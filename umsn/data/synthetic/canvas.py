@@ -1,4 +1,4 @@
-"""The picture while it is painted: what is seen, what it is, how near it stands, and who looks and lights."""
+"""The image while it is painted: what is seen, what it is, how near it stands, and who looks and lights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from umsn.data.synthetic.light import Light, moved
 
 @dataclass
 class Canvas:
-    """A picture of H by W samples, painted in place from far to near."""
+    """An image of H by W samples, painted in place from far to near."""
 
     camera: Camera
     light: Light

@@ -16,7 +16,7 @@ _BALL = 0.17  #: of the eyeball, from its centre to the iris
 
 
 def add_eyes(who: Identity, shot: Shot, plan: Plan, on: Surface, u: Array, v: Array) -> None:
-    """Paint both eyes over the skin; 4 is the left one in the picture.
+    """Paint both eyes over the skin; 4 is the left one in the image.
 
     who, shot, plan: the person, the photograph, and the measures that follow from them
     on: n points of the face, changed in place

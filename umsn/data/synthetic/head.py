@@ -1,6 +1,6 @@
 """The head as a relief: how far each point (u, v) of a face stands out, as a sum of smooth anatomical forms.
 
-Head coordinates: u to the picture's right, v down, z towards the viewer; the origin lies between the eyes. One unit is
+Head coordinates: u to the image's right, v down, z towards the viewer; the origin lies between the eyes. One unit is
 40 pixels of a 128-pixel window, so that the pupils are at u = +-0.48, the mouth near v = 1.06, the chin near v = 1.8.
 """
 

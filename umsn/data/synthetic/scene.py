@@ -153,7 +153,7 @@ def _add_hair(who: Identity, on: Canvas, scalp: Array) -> None:
 
 
 def _seen(strands: Strands, on: Canvas) -> tuple[Strands, Array, Array, Array]:
-    """The strands with a point in the picture that nothing hides, and their pixels x, y and depth (n, t)."""
+    """The strands with a point in the image that nothing hides, and their pixels x, y and depth (n, t)."""
     h, w = on.solid.shape
     x, y, z = on.camera.project(*strands.points)
     z = z + np.float32(0.06)

@@ -1,4 +1,4 @@
-"""How a person is photographed: everything about a picture that is not the person."""
+"""How a person is photographed: everything about an image that is not the person."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BACKGROUNDS = ("photograph", "blurred", "gradient", "plain")
 
 @dataclass(frozen=True)
 class Shot:
-    """One photograph. Angles in degrees; positive yaw turns the face to the picture's right, positive pitch down."""
+    """One photograph. Angles in degrees; positive yaw turns the face to the image's right, positive pitch down."""
 
     seed: int  #: of the noise that is this photograph's own
     yaw: float
@@ -57,7 +57,7 @@ def shot_of(identity: int, shot: int, seed: int, overrides: dict[str, Any]) -> S
     known = {f.name for f in fields(Shot)} - {"seed"}
     for name in overrides:
         if name not in known:
-            raise InputError(f"{name}: no such override of a drawn face; known are {', '.join(sorted(known))}")
+            raise InputError(f"{name}: no such override of a synthetic face; known are {', '.join(sorted(known))}")
     for name, choices in (
         ("expression", EXPRESSIONS),
         ("occlusion", OCCLUSIONS),

@@ -88,7 +88,7 @@ def drawing(y: Tensor, kernel: Tensor, weight: float) -> Tensor:
 
 @cache
 def gallery() -> tuple[Tensor, Tensor]:
-    """Drawn faces and their mirror images, grey (N, 1, 128, 128) in [0, 1], and their `contours`, likewise, 0 or 1."""
+    """Synthetic faces and their mirror images, grey (N, 1, 128, 128) in [0, 1], and their `contours`, 0 or 1."""
     faces = drawn.faces()
     grey = faces.photos.float().mean(1, keepdim=True) / 255
     lines = contours(faces.labels)

@@ -29,7 +29,7 @@ def deconvolve(blurred: Tensor, kernels: Tensor, *, weight: float | Tensor = WEI
     """
     size, shape = kernels.shape[-1], blurred.shape[-2:]
     if kernels.dim() != 3 or len(kernels) != len(blurred) or size % 2 == 0 or size > min(shape):
-        raise ValueError(f"kernels {tuple(kernels.shape)} for pictures {tuple(blurred.shape)}; odd and smaller, please")
+        raise ValueError(f"kernels {tuple(kernels.shape)} for images {tuple(blurred.shape)}; odd and smaller, please")
     wide, inside = padded(blurred, size)
     sides = wide.shape[-2:]
     blur, slopes, power = operators(kernels, sides)
@@ -59,7 +59,7 @@ def _shrink(slopes: Tensor, beta: float, steps: int = 4) -> Tensor:
 
 
 def padded(image: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """On a periodic grid, its last rows and columns repeated and fading into the mean; and where the picture is."""
+    """On a periodic grid, its last rows and columns repeated and fading into the mean; and where the image is."""
     height, width = image.shape[-2:]
     reach = size - 1
     extra = [int(next_fast_len(side + 2 * reach, real=True)) - side - 2 * reach for side in (height, width)]

@@ -1,6 +1,6 @@
 """Blind deconvolution with a normalised sparsity measure (Krishnan, Tay & Fergus, CVPR 2011), written from the paper.
 
-On the gradients y of a grey picture, from coarse to fine, by turns:
+On the gradients y of a grey image, from coarse to fine, by turns:
 
     x:  min_x  lambda ||k * x - y||^2 + ||x||_1 / ||x||_2    ISTA, with ||x||_2 held while it runs
     k:  min_k  lambda ||k * x - y||^2 + psi ||k||_1          reweighted least squares; then k >= 0, sum 1
@@ -8,9 +8,9 @@ On the gradients y of a grey picture, from coarse to fine, by turns:
 and at the end the colours by `nonblind.deconvolve`. Scales lie a factor of the square root of 2 apart. Free choices
 here: x reaches beyond the border and is compared inside it (`spectra`); ISTA takes the longest safe step; the k step is
 one round of weights and eight conjugate gradients; x is enlarged between scales as k is; how often each is repeated;
-faint values go at every scale; the kernel's mass is moved to its middle, since nothing in a blurred picture says where
-it was. `WEIGHT`, `KERNEL_WEIGHT`, `FAINT` and `nonblind.WEIGHT` were chosen on 16 pictures of four drawn people whom no
-record measures, never on photographs.
+faint values go at every scale; the kernel's mass is moved to its middle, since nothing in a blurred image says where
+it was. `WEIGHT`, `KERNEL_WEIGHT`, `FAINT` and `nonblind.WEIGHT` were chosen on 16 images of four synthetic people whom
+no record measures, never on photographs.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ FAINT = 0.2  #: at the end of a scale kernel values below this share of the larg
 def deblur(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
     """Blurred (B, 3, H, W) in [0, 1] -> restored, likewise. ``largest``: odd side that no kernel exceeds, in pixels.
 
-    Raises ValueError for other shapes, for a ``largest`` that is even, below 3 or does not fit into the picture.
+    Raises ValueError for other shapes, for a ``largest`` that is even, below 3 or does not fit into the image.
     """
     return deconvolve(blurred, estimate_kernel(blurred, largest=largest))
 
 
 def estimate_kernel(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
-    """The kernels (B, largest, largest) of blurred pictures (B, 3, H, W): none negative, sum 1, mass in the middle."""
+    """The kernels (B, largest, largest) of blurred images (B, 3, H, W): none negative, sum 1, mass in the middle."""
     grey, scene = scales.checked(blurred, largest).mean(1, keepdim=True), None
     kernel = scales.first_kernel(grey)
     for size in scales.sizes(largest):
@@ -83,4 +83,4 @@ def _scene(coarser: Tensor | None, y: Tensor, size: int) -> Tensor:
         return F.pad(y, (reach,) * 4, mode="replicate")
     shape = (y.shape[-2] + 2 * reach, y.shape[-1] + 2 * reach)
     found = F.interpolate(coarser, size=shape, mode="bilinear", align_corners=False)
-    return found * (coarser.shape[-1] / shape[-1])  # slopes of a larger picture are gentler
+    return found * (coarser.shape[-1] / shape[-1])  # slopes of a larger image are gentler

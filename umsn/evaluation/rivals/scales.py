@@ -1,7 +1,7 @@
-"""What blind methods share: scales from coarse to fine, slopes of a picture, kernels that stay kernels.
+"""What blind methods share: scales from coarse to fine, slopes of an image, kernels that stay kernels.
 
-A kernel is (B, 1, k, k), a scene or picture (B, C, H, W). A kernel's mass is kept in its middle, since nothing in a
-blurred picture says where it was.
+A kernel is (B, 1, k, k), a scene or image (B, C, H, W). A kernel's mass is kept in its middle, since nothing in a
+blurred image says where it was.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ LARGEST = 27  #: the largest kernel of the protocol (Sec. IV)
 
 
 def checked(blurred: Tensor, largest: int) -> Tensor:
-    """The pictures as they are. Raises ValueError where they are none, or a kernel of ``largest`` is too large."""
+    """The images as they are. Raises ValueError where they are none, or a kernel of ``largest`` is too large."""
     if blurred.dim() != 4 or blurred.shape[1] != 3 or not blurred.is_floating_point():
-        raise ValueError(f"pictures {tuple(blurred.shape)}, {blurred.dtype}; expected floating (B, 3, H, W)")
+        raise ValueError(f"images {tuple(blurred.shape)}, {blurred.dtype}; expected floating (B, 3, H, W)")
     if largest % 2 == 0 or not 3 <= largest <= min(blurred.shape[-2:]) // 2:
-        raise InputError(f"largest {largest} for {tuple(blurred.shape)}: expected odd, 3 to half of the picture")
+        raise InputError(f"largest {largest} for {tuple(blurred.shape)}: expected odd, 3 to half of the image")
     return blurred
 
 
@@ -73,7 +73,7 @@ def _shifted(image: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def first_kernel(grey: Tensor) -> Tensor:
-    """Of 3 x 3, for pictures (B, 1, H, W): two pixels side by side."""
+    """Of 3 x 3, for images (B, 1, H, W): two pixels side by side."""
     return F.pad(grey.new_full((len(grey), 1, 1, 2), 0.5), (0, 1, 1, 1))
 
 
@@ -85,7 +85,7 @@ def enlarged(kernel: Tensor, size: int) -> Tensor:
 def fitted(y: Tensor, scene: Tensor, kernel: Tensor, weights: Tensor | float, *, steps: int) -> Tensor:
     """A few conjugate gradients on (X'X + weights) k = X'y from the present k; negative values to zero, sum 1.
 
-    y (B, C, h, w), scene X (B, C, h + 2r, w + 2r), kernel (B, 1, 2r + 1, 2r + 1), weights as many, one a picture, or
+    y (B, C, h, w), scene X (B, C, h + 2r, w + 2r), kernel (B, 1, 2r + 1, 2r + 1), weights as many, one an image, or
     one.
     """
     size, shape = kernel.shape[-1], (y.shape[-2], y.shape[-1])

@@ -1,4 +1,4 @@
-"""Convolution of a picture that is wider than what the camera saw of it, and its two adjoints, by FFT.
+"""Convolution of an image that is wider than what the camera saw of it, and its two adjoints, by FFT.
 
 A photograph (.., H, W) under a kernel of k x k, k = 2 r + 1, shows parts of a scene (.., H + 2r, W + 2r): nothing need
 be assumed of what lies beyond the border. Whatever is transformed shares one grid, on which nothing wraps around.

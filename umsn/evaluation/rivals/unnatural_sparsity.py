@@ -1,6 +1,6 @@
 """Blind deconvolution with an unnatural L0 representation (Xu, Zheng & Jia, CVPR 2013), written from the paper.
 
-From coarse to fine, on a grey picture y, by turns:
+From coarse to fine, on a grey image y, by turns:
 
     x:  min_x  ||k * x - y||^2 + lambda sum_j phi(d_j * x),   phi(v) = min(|v|^2 / eps^2, 1), d_j = [1, -1] both ways
     k:  min_k  sum_j ||k * (d_j * x) - d_j * y||^2 + gamma ||k||^2;   then k >= 0, sum 1
@@ -10,7 +10,7 @@ photograph, but what its kernel did can be read from it. It is split by half: l_
 else 0, then x in the Fourier domain; once for the first eps, twice for its half, four times for a quarter, eight for an
 eighth. The colours come at the end from `nonblind.deconvolve`. Free choices here: eps begins at 0.3, where the paper
 has 1; scales, borders and the kernel's middle are those of `normalised_sparsity`; the k step is ten conjugate
-gradients. `EPSILONS`, `WEIGHT`, `KERNEL_WEIGHT` and `FAINT` were chosen on 16 pictures of four drawn people whom no
+gradients. `EPSILONS`, `WEIGHT`, `KERNEL_WEIGHT` and `FAINT` were chosen on 16 images of four synthetic people whom no
 record measures.
 """
 
@@ -33,13 +33,13 @@ EPSILONS = (0.3, *(0.3 / 2,) * 2, *(0.3 / 4,) * 4, *(0.3 / 8,) * 8)  #: of value
 def deblur(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
     """Blurred (B, 3, H, W) in [0, 1] -> restored, likewise. ``largest``: odd side that no kernel exceeds, in pixels.
 
-    Raises ValueError for other shapes, for a ``largest`` that is even, below 3 or does not fit into the picture.
+    Raises ValueError for other shapes, for a ``largest`` that is even, below 3 or does not fit into the image.
     """
     return deconvolve(blurred, estimate_kernel(blurred, largest=largest))
 
 
 def estimate_kernel(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
-    """The kernels (B, largest, largest) of blurred pictures (B, 3, H, W): none negative, sum 1, mass in the middle."""
+    """The kernels (B, largest, largest) of blurred images (B, 3, H, W): none negative, sum 1, mass in the middle."""
     grey = scales.checked(blurred, largest).mean(1, keepdim=True)
     kernel = scales.first_kernel(grey)
     for size in scales.sizes(largest):
@@ -52,7 +52,7 @@ def estimate_kernel(blurred: Tensor, *, largest: int = LARGEST) -> Tensor:
 
 
 def _drawing(y: Tensor, kernel: Tensor) -> Tensor:
-    """The x step: picture (B, 1, h, w), kernel (B, 1, 2r + 1, 2r + 1) -> slopes of x (B, 2, h - 1 + 2r, w - 1 + 2r)."""
+    """The x step: image (B, 1, h, w), kernel (B, 1, 2r + 1, 2r + 1) -> slopes of x (B, 2, h - 1 + 2r, w - 1 + 2r)."""
     size = kernel.shape[-1]
     wide, inside = padded(y, size)
     sides = wide.shape[-2:]

@@ -1,4 +1,4 @@
-"""Rows and pictures become figures and tables; nothing is measured here.
+"""Rows and images become figures and tables; nothing is measured here.
 
 `canvas` gives all of them one look and keeps them; `curves`, `tables` and `facts` show measurements; `diagrams`
 draws the networks from the networks themselves, `gridding` computes Fig. 4.

@@ -49,7 +49,7 @@ def grid(
     cmap: str = "gray",
     limits: tuple[float, float] | None = None,
 ) -> Figure:
-    """Pictures in rows and columns, of one size or not.
+    """Images in rows and columns, of one size or not.
 
     rows: of images (3, H, W), RGB in [0, 1], or (H, W) of any range; None leaves a place empty
     column_titles, row_titles: words above the columns and left of the rows
@@ -93,7 +93,7 @@ def grid(
 
 
 def show(axes: Axes, picture: Picture, *, cmap: str = "gray", limits: tuple[float, float] | None = None) -> None:
-    """Draw one picture, (3, H, W) in [0, 1] or (H, W), its pixels kept as they are."""
+    """Draw one image, (3, H, W) in [0, 1] or (H, W), its pixels kept as they are."""
     low, high = limits or (None, None)
     axes.imshow(_array(picture), cmap=cmap, vmin=low, vmax=high, interpolation="none")
     axes.set_axis_off()
@@ -106,12 +106,12 @@ def _array(picture: Picture) -> NDArray[np.float32]:
     if array.ndim == 3 and array.shape[0] == 3:
         return array.clamp(0, 1).movedim(0, -1).numpy()
     if array.ndim != 2:
-        raise ValueError(f"a picture of shape {tuple(array.shape)}: (3, H, W) or (H, W) was expected")
+        raise ValueError(f"an image of shape {tuple(array.shape)}: (3, H, W) or (H, W) was expected")
     return array.numpy()
 
 
 def colour_masks(masks: Tensor) -> Tensor:
-    """Class maps as a picture: (K, H, W) in [0, 1] -> (3, H, W), each class in its colour, mixed by the maps."""
+    """Class maps as an image: (K, H, W) in [0, 1] -> (3, H, W), each class in its colour, mixed by the maps."""
     colours = torch.tensor([to_rgb(colour) for colour in CLASS_COLOURS.values()], device=masks.device)
     return torch.einsum("kc,khw->chw", colours, masks.float()).clamp(0, 1)
 
@@ -122,7 +122,7 @@ def colour_labels(labels: Tensor) -> Tensor:
 
 
 def decibels(values: Iterable[float]) -> list[str]:
-    """PSNRs as notes under pictures: "21.3 dB"."""
+    """PSNRs as notes under images: "21.3 dB"."""
     return [f"{value:.1f} dB" for value in values]
 
 
@@ -147,7 +147,7 @@ def save(figure: Figure, name: str, *, alt: str) -> Path:
     text = re.sub(r'<image xlink:href="data:image/png;base64,([^"]+)"([^>]*)>', _smaller, drawn.getvalue().decode())
     if len(text.encode()) > LIMIT:
         raise ValueError(
-            f"{path.name}: {len(text.encode()) / 1000:.0f} kB, over {LIMIT // 1000}: fewer or smaller pictures"
+            f"{path.name}: {len(text.encode()) / 1000:.0f} kB, over {LIMIT // 1000}: fewer or smaller images"
         )
     with whole(path) as beside:
         beside.write_text(text, encoding="utf-8", newline="\n")
@@ -160,7 +160,7 @@ def save(figure: Figure, name: str, *, alt: str) -> Path:
 
 
 def _smaller(found: re.Match[str]) -> str:
-    """An embedded picture as a PNG with sharp pixels or, if it has more colours than a palette, as a smooth WebP."""
+    """An embedded image as a PNG with sharp pixels or, if it has more colours than a palette, as a smooth WebP."""
     content, attributes = found.groups()
     picture = Image.open(BytesIO(base64.b64decode(content)))
     if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):

@@ -1,4 +1,4 @@
-"""Curves: how a training went, how scores fall with the blur, what kernels look like, what pictures are made of."""
+"""Curves: how a training went, how scores fall with the blur, what kernels look like, what images are made of."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def lines(
 
 
 def two_ssims(rows: pd.DataFrame) -> Figure:
-    """Each picture's SSIM in both definitions: across, the mean over colours; up, MATLAB's volume (`metrics`)."""
+    """Each image's SSIM in both definitions: across, the mean over colours; up, MATLAB's volume (`metrics`)."""
     with style():
         figure = Figure(figsize=(4.4, 3.6))
         axes = figure.subplots()
@@ -221,7 +221,7 @@ def kernels(drawn: Sequence[tuple[int, int, Tensor]], *, columns: Sequence[int] 
 def statistics(
     power: Mapping[str, tuple[ArrayLike, ArrayLike]], gradients: Mapping[str, tuple[ArrayLike, ArrayLike]]
 ) -> Figure:
-    """What pictures are made of: their power by frequency and their gradients, one curve a set of faces.
+    """What images are made of: their power by frequency and their gradients, one curve a set of faces.
 
     ``power``: name -> (frequency in cycles a pixel, mean power); ``gradients``: name -> (difference of neighbouring
     pixels on the scale [0, 1], density).

@@ -88,7 +88,7 @@ def umsn(network: UMSN | None = None) -> Figure:
 
 
 def snet(network: SNet | None = None) -> Figure:
-    """S-Net (Fig. 3): down to small pictures and up again, each scale's features joined on the way back."""
+    """S-Net (Fig. 3): down to small images and up again, each scale's features joined on the way back."""
     network = network or SNet()
     levels, gap = len(network.down), 84
     sheet = Sheet(480, 148 + gap * (levels - 1) + 34)

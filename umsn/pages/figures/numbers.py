@@ -16,7 +16,7 @@ COLUMNS = ["panel", "line", "x", "y", "low", "high"]
 def drawn(figure: Figure) -> pd.DataFrame:
     """Every point of a figure's named lines: panel, line, x, y and, inside a band of its colour, low and high.
 
-    A panel is called by its title or what stands at its y axis. Empty for pictures, diagrams and lines without a name.
+    A panel is called by its title or what stands at its y axis. Empty for images, diagrams and lines without a name.
     """
     panels = [axes for axes in figure.axes if axes.axison]
     parts = [_points(axes, line) for axes in panels for line in axes.lines if _is_named(axes, line)]

@@ -73,7 +73,7 @@ def _about(name: str, record: Any) -> dict[str, Any]:
 
 
 def hardware(where: Mapping[str, Any]) -> str:
-    """The card, or the processor and how many threads it had, of a ``provenance.platform``."""
+    """The GPU, or the processor and how many threads it had, of a ``provenance.platform``."""
     threads = where.get("threads", 0)
     cpu = f"{where['cpu']}, {threads} thread{'s' * (threads != 1)}" if "cpu" in where else ""
     return where.get("gpu") or cpu

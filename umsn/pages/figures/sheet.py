@@ -151,7 +151,7 @@ class Sheet:
     def taps(
         self, x: float, y: float, size: int, dilation: int = 1, *, cell: float = 7, colour: str = "#b87b00"
     ) -> Box:
-        """A small picture of a filter's taps.
+        """A small image of a filter's taps.
 
         x, y: its middle, in screen pixels
         size: taps a side

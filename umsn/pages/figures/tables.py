@@ -102,7 +102,7 @@ def against_paper(
 
     measured: our numbers, tidy, with low and high where there are intervals, as from `tidy`
     printed: the paper's, tidy, as `umsn.records.reported` reads them
-    ours: recipe and data of our numbers, as "laptop, 6 drawn faces"
+    ours: recipe and data of our numbers, as "laptop, 6 synthetic faces"
     caption: of the table; the hardware follows it
     rows, columns: what tells rows and columns apart: names that both tables have, beside metric and value
     difference: whether "ours - paper" stands there, for numbers of the same images only
