@@ -24,14 +24,14 @@ def add_options(add: Add) -> None:
     add(
         "--faces",
         metavar="FOLDER|N",
-        help="a folder of labelled faces, or a number of synthetic ones (default: the recipe's)",
+        help="a folder of labelled faces, or a number of synthetic ones (the recipe's)",
     )
     add_layout(add)
     add(
         "--validate",
         default="16",
         metavar="FOLDER|N",
-        help="faces measured along the way, or a number of synthetic ones (16)",
+        help="a folder measured on the way, or a number of synthetic faces (16)",
     )
     add("--stage", action="append", metavar="NAME", help="run this stage only; may be repeated (default: up to umsn)")
     add("--all", action="store_true", help="run all stages: up to umsn, then the other rows of Table VI")

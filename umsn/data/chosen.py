@@ -70,7 +70,7 @@ def is_count(text: object) -> bool:
 
 
 def faces_to_test(what: Chosen, *, seed: int = 0, window: Window | None = None) -> tuple[FaceSet, Window | None]:
-    """Sharp faces and the window to measure: of a folder, as given; synthetic ones have a margin, and none is trained on.
+    """Sharp faces and the window to measure: of a folder, as given; synthetic ones have a margin.
 
     Raises InputError as `datasets.load` does.
     """

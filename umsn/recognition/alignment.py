@@ -1,4 +1,4 @@
-"""Faces put where an embedder wants them, by five points or by a box: recognition networks are trained on aligned faces."""
+"""Faces put where an embedder wants them, by five points or by a box: as in their training."""
 
 from __future__ import annotations
 
