@@ -28,12 +28,20 @@ ALPHA = np.add.outer(np.arange(220), np.arange(250)).astype(np.uint8)
 RGBA = np.dstack([FACE, ALPHA])
 
 
+def networks_that(restore):
+    """What gives such networks in the place of the package's."""
+
+    def networks(blurred):
+        return SimpleNamespace(restored=restore(blurred))
+
+    networks.facts = {"method": "umsn"}
+    return lambda **where: networks
+
+
 @pytest.fixture
 def untouched(monkeypatch):
     """Networks that give their input back, in place of the package's."""
-    monkeypatch.setattr(
-        "umsn.networks.weights.shipped", lambda **where: lambda blurred: SimpleNamespace(restored=blurred)
-    )
+    monkeypatch.setattr("umsn.networks.weights.shipped", networks_that(lambda blurred: blurred))
 
 
 def lines(capsys):
@@ -105,9 +113,7 @@ def test_odd_pictures_and_bad_ones_in_one_call(tmp_path, untouched, capsys):
 
 
 def test_box_and_whole_say_where_to_work(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(
-        "umsn.networks.weights.shipped", lambda **where: lambda blurred: SimpleNamespace(restored=1 - blurred)
-    )
+    monkeypatch.setattr("umsn.networks.weights.shipped", networks_that(lambda blurred: 1 - blurred))
     photo = tmp_path / "a.png"
     Image.fromarray(FACE).save(photo)
     assert cli.main(["deblur", str(photo), "-o", str(tmp_path / "box"), "--box", "10,20,40,40"]) == 0

@@ -112,7 +112,7 @@ def methods_of(names: Sequence[str], networks: Mapping[str, Pipeline], *, fast: 
 def restoring(networks: Pipeline, *, fast: bool = False) -> Method:
     """What trained networks make of blurred images, and what follows in their method."""
     restored: Method = Fast(networks) if fast else lambda blurred: networks(blurred).restored
-    then = AFTERWARDS.get(networks.facts["method"])
+    then = AFTERWARDS.get(networks.facts.get("method"))
     return restored if then is None else lambda blurred: then(restored(blurred))
 
 

@@ -9,9 +9,8 @@ of them are as smooth as z is, and takes from their faces what smoothing took aw
 with G a Gaussian, d_j the shift and g_j the face with one of the J largest normalised correlations w_j >= 0 between z
 at p and G * g_j at p + d_j, and s_j the ratio of their contrasts. Overlapping patches are averaged.
 
-A simplification: no code of the method was found. The gallery is `drawn`, each face also
-mirrored, where the paper has photographs; patches are matched where they lie in the frame, not after components were
-aligned; patches have one size.
+A simplification: no code of the method was found. The gallery is `drawn`, each face also mirrored, where the paper has
+photographs; patches are matched where they lie in the frame, not after components were aligned; patches have one size.
 
 It works when a face that is itself in the gallery gets back what smoothing took from it, when a gallery without
 details changes nothing, and when even skin stays as it is. The constants were chosen on six synthetic faces whom no

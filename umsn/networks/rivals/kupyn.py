@@ -10,10 +10,11 @@ with e_i the backbone's maps at 1/2^i of the sides, l 1x1 convolutions, h heads 
 
     L = 0.5 |x-hat - x|^2 + 0.001 L_G + L_D,
 
-L_G and L_D being those of a critic of two scales (`relativistic`). The paper's weight of L_G is 0.01; 0.001 is that of
-the published code, whose squared error is of images over ImageNet's deviations, and so it is here. The paper's
-perceptual loss, 0.006 times the squared distance of VGG19's features, needs weights that are not ours to ship: the
-project's own L_p stands for it where features are given, and else it is left out, as the facts of the weights say.
+L_G and L_D being those of a critic of two scales (`relativistic`). The paper's weight of L_G is remembered as 0.01;
+0.001 is that of the published code, whose squared error is of images over ImageNet's deviations, and so it is here. The
+perceptual loss of the code, 0.006 times the squared distance of VGG19's features, needs weights that are not ours to
+ship: the project's own L_p stands for it where features are given, and else it is left out, as the facts of the weights
+say ("perceptual").
 
 The backbone here is the paper's small one, MobileNetV2, at its channel counts. Simplified: it is trained from the
 beginning unless a user has ImageNet's weights (`mobilenet.load_imagenet`), and then never frozen, where the published
