@@ -206,7 +206,7 @@ def test_the_check_finds_no_difference_and_leaves_no_trace():
 def test_a_step_as_a_compiler_sees_it_is_the_plain_one():
     """The whole loss in one graph, by a backend that needs no compiler."""
     source = Source.of(FACES, short(), seed=0)
-    parser, network = FrozenParser(small_network()), FirstStage(FNet(channels=(8, 4)))
+    parser, network = FrozenParser(SNet(widths=(4,))), FirstStage(FNet(channels=(8, 4)))
     task = Stream(network, 2, parser, lambda image: image.diff(dim=-1), 0.5)
     whole = partial(torch.compile, backend="aot_eager", fullgraph=True)
     step = LaidStep(task, torch.optim.Adam(task.parameters()), source, 2, FLOAT, whole)

@@ -19,8 +19,8 @@ ALLOWED = {
     torch.bfloat16: {"loss": 0.03, "gradients": 0.15, "gradients of a parameter": 0.5},
 }
 
-#: Gradients jump where a ReLU's input is rounding alone. Where the plain networks differ from themselves by more than is
-#: allowed, at that precision and on images that are brighter by a millionth, so many times as much is allowed.
+#: Gradients jump where a ReLU's input is rounding alone. Where the plain networks differ from themselves by more, at
+#: that precision and on images that are brighter by a millionth, so many times as much is allowed.
 LENIENCE, BRIGHTER = 3, 1 + 1e-6
 
 #: The most by which a weight may differ after a step of Adam, in learning rates.
