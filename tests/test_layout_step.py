@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,7 @@ from umsn.networks.deblurring import FirstStage, FNet, build
 from umsn.networks.parsing import FrozenParser, SNet
 from umsn.training import steps
 from umsn.training.batches import Batch, Source
+from umsn.training.history import How, ProgressLine
 from umsn.training.layout.check import DifferenceError, check
 from umsn.training.layout.convolutions import places
 from umsn.training.layout.flat import Flat
@@ -163,6 +165,16 @@ def test_a_record_says_how_steps_were_computed(both):
         assert said["layout"] == name and said["ms an image"] > 0 and ("why" in said) == (name == "gpu")
 
 
+def test_the_progress_line_says_how_steps_are_computed_and_how_fast():
+    said = []
+    line = ProgressLine("umsn", SHORT, 0, How("gpu", "differs from plain: Adam 0", 1512), said.append)
+    line(SHORT.iterations, 0.25)
+    assert said[0] == "umsn: layout gpu, differs from plain: Adam 0"
+    pattern = r"umsn: 4/4, loss 0.2500, .* steps/s, layout gpu, 1512 kernels a step, .* ms an image, 0.0 min left"
+    assert re.fullmatch(pattern, said[1])
+    assert line.how.facts()["ms an image"] > 0
+
+
 def test_a_run_that_is_cut_goes_on_to_the_same_bits_and_either_layout_goes_on_from_the_other(both, tmp_path):
     whole = both[0]["gpu"]
     cut = replace(whole, folder=tmp_path)
@@ -194,7 +206,7 @@ def test_the_check_finds_no_difference_and_leaves_no_trace():
 def test_a_step_as_a_compiler_sees_it_is_the_plain_one():
     """The whole loss in one graph, by a backend that needs no compiler."""
     source = Source.of(FACES, short(), seed=0)
-    parser, network = FrozenParser(small_network()), FirstStage(FNet(channels=(8, 4)))
+    parser, network = FrozenParser(SNet(widths=(4,))), FirstStage(FNet(channels=(8, 4)))
     task = Stream(network, 2, parser, lambda image: image.diff(dim=-1), 0.5)
     whole = partial(torch.compile, backend="aot_eager", fullgraph=True)
     step = LaidStep(task, torch.optim.Adam(task.parameters()), source, 2, FLOAT, whole)

@@ -94,10 +94,8 @@ class How:
         return {name.replace("_", " "): value for name, value in asdict(self).items() if value not in (None, "")}
 
     def __str__(self) -> str:
-        words = [f"layout {self.layout}"] + [f"{self.kernels_a_step} kernels a step"] * (
-            self.kernels_a_step is not None
-        )
-        return ", ".join(words)
+        kernels = f"{self.kernels_a_step} kernels a step, " if self.kernels_a_step else ""
+        return f"layout {self.layout}, {kernels}{self.ms_an_image or 0:.3g} ms an image"
 
 
 class ProgressLine:

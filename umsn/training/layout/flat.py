@@ -111,7 +111,7 @@ class Flat:
         """Say which step the next one is, from 0, and its learning rate."""
         first, second = self._betas()
         factors = [rate / (1 - first ** (step + 1)), (1 - second ** (step + 1)) ** -0.5]
-        self.factors.copy_(torch.tensor(factors, dtype=torch.float64))
+        self.factors.copy_(torch.tensor(factors, dtype=self.factors.dtype), non_blocking=True)
 
     def update(self, gradients: Sequence[Tensor]) -> None:
         """One step of Adam from the gradients of the layout's parameters (`torch.optim.Adam`'s, without options)."""
