@@ -54,14 +54,15 @@ def parsed(trained, folder):
 
 def test_rivals_see_umsn_s_batches(trained, tmp_path, monkeypatch):
     """Step by step the same bits; other stages keep their own."""
-    run, seen, draw = parsed(trained, tmp_path), [], Source.batch
+    run, seen, draw = parsed(trained, tmp_path), [], Source.draw
     source = Source.of(FACES, run.recipe, seed=0)
     for name, whose in (("bnet", "bnet"), ("shen", "umsn"), ("nah", "umsn")):
-        expected = [source.batch(2, generator_of(0, whose, step)).blurred for step in range(4)]
+        expected = [source.draw(2, generator_of(0, whose, step)) for step in range(4)]
         with monkeypatch.context() as patch:
-            patch.setattr(Source, "batch", lambda *given, **words: seen.append(draw(*given, **words)) or seen[-1])
+            patch.setattr(Source, "draw", lambda *given: seen.append(draw(*given)) or seen[-1])
             stages.train(run, FACES, stages=[name], say=None)
-        assert all(torch.equal(batch.blurred, one) for batch, one in zip(seen[-4:], expected, strict=True)), name
+        for drawn, one in zip(seen[-4:], expected, strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(drawn, one, strict=True)), name
     assert stages.STAGES["umsn"].batches is None
 
 
