@@ -193,6 +193,8 @@ def test_kernels_are_drawn_from_their_seed(tmp_path, capsys):
         ("train --recipe nothing -o x", "expected one of"),
         ("train --stage nothing -o x", "expected one of"),
         ("train --minutes 0 -o x", "more than 0"),
+        ("train --fit 0 -o x", "more than 0"),
+        ("train --network-layout fast -o x", "expected auto, plain, gpu"),
         ("evaluate --method nothing", "nothing"),
         ("evaluate --method blurred --sizes 12", "odd sizes"),
         ("evaluate --method blurred --faces nowhere", "no such folder"),
