@@ -103,6 +103,16 @@ def test_a_folder_of_weights_has_a_file_for_each_method(tmp_path):
         evaluation.networks_of(["bnet"], tmp_path)
 
 
+def test_a_record_of_several_networks_is_verified_with_their_folder(tmp_path):
+    for method in ("umsn", "nrl"):
+        save_networks(tmp_path / f"{method}.safetensors", method)
+    record = measure(method="umsn,nrl", faces="1", sizes="13", kernels=1, weights=tmp_path)
+    write_json(tmp_path / "record.json", record)
+    assert verify(tmp_path / "record.json", weights=tmp_path).holds
+    with pytest.raises(InputError, match="other weights"):
+        verify(tmp_path / "record.json", weights=tmp_path / "umsn.safetensors")
+
+
 def test_blurred_rows_are_scipys(faces):
     """Without noise: convolve the whole photograph, cut the window, measure. No border can be seen in it."""
     rows = small(faces, sigma=0)

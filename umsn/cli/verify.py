@@ -18,7 +18,12 @@ def add_options(add: Add) -> None:
     )
     add("--faces", type=place, metavar="FOLDER", help="the faces, where the record was not made with synthetic ones")
     add("--kernels", type=place, metavar="FILE", help="the kernels, where the record was made with a file of them")
-    add("--weights", type=place, metavar="FILE", help="the networks, where umsn does not know them by their digest")
+    add(
+        "--weights",
+        type=place,
+        metavar="FILE|FOLDER",
+        help="the networks, where their digest is not known",
+    )
     add("--descriptor", type=place, metavar="FILE", help="who judged, where it was not the package's descriptor")
     add("--limit", type=number(1, 10**9), metavar="N", help="the record's first N faces only")
     add("--device", default="cpu", help="cpu (default), cuda, or auto")

@@ -88,10 +88,12 @@ def networks_of(
     if unknown := [name for name in names if name not in known]:
         raise InputError(f"method {unknown[0]!r}: expected one of {', '.join(known)}, or {ALL} alone")
     trained = [name for name in names if name not in UNTRAINED]
-    return {name: shipped(name, device) if weights is None else _given(name, weights, device) for name in trained}
+    if weights is None:
+        return {name: shipped(name, device) for name in trained}
+    return {name: given_networks(name, weights, device) for name in trained}
 
 
-def _given(name: str, weights: str | os.PathLike[str], device: str) -> Pipeline:
+def given_networks(name: str, weights: str | os.PathLike[str], device: str) -> Pipeline:
     """The networks in the file or folder. Raises InputError where they are a rival's, or no rival's, against the name.
 
     Rows of Table VI may be measured in each other's place, as UMSN without L_c is in UMSN's.

@@ -17,6 +17,7 @@ import pandas as pd
 from umsn import recognition, schema
 from umsn.data.chosen import is_count
 from umsn.evaluation import Progress, measured_columns
+from umsn.evaluation.methods import given_networks
 from umsn.experiments import catalogue
 from umsn.experiments.evaluate import from_record, to_record
 from umsn.files import InputError, read_json
@@ -92,7 +93,8 @@ def verify(
 
     path: of the record, or its name in results/measured
     faces, kernels: the folder and the file, where there was one, for a record knows their names only
-    weights: the file, where it was neither the package's nor one of `umsn.networks.archive`
+    weights: the file, or the folder with one for each method, where it was neither the package's nor one of
+        `umsn.networks.archive`
     descriptor: who judged, as of `umsn.recognition.judge`, where it was not the package's descriptor
     limit: so many of its first faces
     device: that computes
@@ -128,7 +130,7 @@ def verify(
     part = limit is not None and limit < made["protocol"]["faces"]
     if part:
         asked |= {"faces": str(limit)} if is_count(asked.get("faces", "")) else {"limit": limit}
-    networks = {method: _network(digest, weights, device) for method, digest in digests.items()}
+    networks = {method: _network(digest, weights, device, method) for method, digest in digests.items()}
     again = catalogue.run(name, **asked, networks=networks, device=device, progress=progress)
     now = again["provenance"]
     _same_made(path, made, now, ("weights",))
@@ -146,8 +148,10 @@ def _check_table(record: Mapping[str, Any], path: Path) -> None:
         raise InputError(f"{path}: rows: columns of several lengths; expected one")
 
 
-def _network(digest: str | None, given: str | PathLike[str] | None, device: str) -> Pipeline:
+def _network(digest: str | None, given: str | PathLike[str] | None, device: str, method: str | None = None) -> Pipeline:
     """The networks of that digest: those in the file given, the package's, or the archive's; else the package's."""
+    if given is not None and method is not None:
+        return given_networks(method, given, device)
     if given is not None:
         return weights_of.pipeline(given, device)
     own = weights_of.shipped(device=device)
