@@ -292,8 +292,9 @@ def test_run_measures_trained_networks(faces, tmp_path):
     save_networks(tmp_path / "tiny.safetensors", "umsn")
     datasets.save(faces, tmp_path / "faces")
     paths = {"faces": str(tmp_path / "faces"), "weights": str(tmp_path / "tiny.safetensors")}
-    record = measure(method="blurred,umsn", sizes="13", kernels=1, noise=0.01, **paths)
+    record = measure(method="blurred,umsn", sizes="13", kernels=1, noise=0.01, shifted=True, **paths)
     rows = from_record(record)
+    assert (rows["psnr_shifted"] >= rows["psnr"]).all()
     assert rows["method"].unique().tolist() == ["blurred", "umsn"]
     assert np.isfinite(rows["psnr"]).all()
     restored = evaluation.named_method("umsn", weights=paths["weights"])

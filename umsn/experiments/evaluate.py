@@ -112,7 +112,7 @@ def measure(
     names = named(method, weights)
     networks = networks_of(names, weights, device) if networks is None else networks
     methods = methods_of(names, networks, fast=fast)
-    options = {"batch": batch, "device": device, "progress": progress}
+    options = {"batch": batch, "device": device, "progress": progress, "shifted": shifted}
     with Timer() as timer:
         if isinstance(what, Folder) and what.layout == "pairs":
             rows = evaluate_pairs(methods, load_pairs(what.path, limit=limit), window=window, **options)
