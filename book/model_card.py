@@ -15,7 +15,7 @@ MEASURES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "ssim_volumetric": "SSIM, volum
 
 
 def scores() -> str:
-    """The table of the GPU, from the records: means with 95% intervals clustered by face."""
+    """The table of the card, from the records: means with 95% intervals clustered by face."""
     lines = ["| faces | measure | blurred | restored |", "|---|---|---|---|"]
     for name, title in SETS.items():
         found = {}
@@ -40,7 +40,7 @@ def scores() -> str:
     top, small = (f"{100 * found[key]:.1f} %" for key in ("top-1", "thumbnails top-1"))
     lines += [
         "",
-        f"The descriptor names {top} [{low}, {high}] of {faces['count']} sharp drawn photographs of {people} unseen",
+        f"The descriptor names {top} [{low}, {high}] of {faces['count']} sharp synthetic images of {people} unseen",
         f"people by their nearest neighbour; thumbnails of 8 x 8 pixels name {small}.",
     ]
     return "\n".join(lines) + "\n"

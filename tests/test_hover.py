@@ -50,7 +50,7 @@ def test_a_figure_of_another_page_comes_with_its_picture_when_pointed_at(chapter
     assert len([url for url in opened.requests if url.endswith("06_confidence.html")]) == 1
     assert [url for url in opened.requests if not url.startswith((site, "data:", "blob:"))] == []
     opened.page.wait_for_selector(f"{FIGURE}[aria-describedby=hover-card]")
-    opened.card.hover()  # the GPU stays while the pointer is on it
+    opened.card.hover()  # the card stays while the pointer is on it
     opened.page.wait_for_timeout(400)
     assert opened.card.is_visible() and opened.card.locator("[id], [href]").count() == 0
     opened.page.mouse.move(1270, 890)

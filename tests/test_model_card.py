@@ -37,7 +37,7 @@ def test_the_weights_were_trained_under_the_recipe_of_that_name():
 
 
 def test_the_records_were_made_with_these_weights(home):
-    """Every score of the GPU names the very file that is in the package."""
+    """Every score of the card names the very file that is in the package."""
     maker = runpy.run_path(str(home / "book/model_card.py"))
     for name in maker["SETS"]:
         provenance = read_json(maker["MEASURED"] / f"evaluate-umsn-{name}.json")["provenance"]
@@ -69,7 +69,7 @@ def recipes_at(history, commit):
 
 
 def test_the_commits_that_card_and_facts_name_hold_what_is_said_of_them(home, history):
-    """The recipe is in the commit that the facts name; else they say that it was edited, and the GPU where it is."""
+    """The recipe is in the commit that the facts name; else they say that it was edited, and the card where it is."""
     facts = shipped().facts
     trained, code = facts["recipe"], facts["provenance"]["code"]
     assert history("cat-file", "-e", f"{code['commit']}^{{commit}}") is not None

@@ -102,7 +102,7 @@ def strip(
 ) -> HTML:
     """A slider moved by ``umsn/pages/strip.js``, in the page and in JupyterLab; without scripts all positions are seen.
 
-    images: title -> one (3, H, W) or (H, W) in [0, 1] for each of ``values``, all of one size
+    pictures: title -> one (3, H, W) or (H, W) in [0, 1] for each of ``values``, all of one size
     values: the positions of the slider, as they are shown
     label: what the slider changes
     alt: what the images show, in words

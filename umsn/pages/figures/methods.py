@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from umsn.evaluation.methods import TITLES
 from umsn.pages.figures.canvas import style
@@ -36,5 +37,8 @@ def quality_for_time(
             axes.plot(seconds[name], score, marker, color=colour, label=title)
             axes.annotate(title, (seconds[name], score), (5, 3), textcoords="offset points", size=8)
         axes.set(xscale="log", xlabel="seconds an image", ylabel=MEASURES.get(measure, measure))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.25, y=0.12)
     return figure
