@@ -24,6 +24,7 @@ def made(count=40, longest=100_000, noise=0.0, seed=0, power=None):
 @pytest.mark.parametrize("power", [0.1, 0.27, 0.7])
 def test_a_power_law_without_noise_is_found_again(power):
     found = curves.extrapolated(made(power=power))
+    assert json.loads(json.dumps(found)) == found  # a record holds it
     assert found["value"] == pytest.approx(float(TRUTH._replace(power=power)(curves.TARGET)), abs=0.02)
     assert found["power"] == pytest.approx(power, rel=0.05)
     assert abs(found["held out"]["error"]) < 0.01

@@ -146,7 +146,7 @@ def extrapolated(points: pd.DataFrame, target: int = TARGET) -> dict[str, Any]:
     return {
         **about,
         **_rounded(fit._asdict() | there),
-        "open": fit.power == POWERS[0],
+        "open": fit.power == float(POWERS[0]),
         "held out": held_out(some),
         "curve": curve.to_dict("records"),
     }
