@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import layouts
+import papermill
 import pytest
 from safetensors.torch import save_file
 
@@ -167,7 +168,7 @@ def ran(home, folders, tmp_path_factory):
     }
     printed = {}
     for path in NOTEBOOKS:
-        mine = {name: value for name, value in there.items() if f'"{name} = ' in path.read_text("utf-8")}
+        mine = {name: there[name] for name in papermill.inspect_notebook(str(path)) if name in there}
         words = [str(word) for name, value in mine.items() for word in ("-p", name, value)]
         # a gallery is laid out as the test set is, unless the notebook has no test set
         own = ["-p", "test_layout", "labelmap"] if path.stem.startswith("10_") else []
