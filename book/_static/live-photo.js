@@ -63,7 +63,7 @@ export function photograph({ side, margin, changed, say }) {
     try {
       image = await createImageBitmap(source);
     } catch {
-      return say("This file is no picture that the browser can read. JPEG, PNG or WebP were expected.", true);
+      return say("This file is no image that the browser can read. JPEG, PNG or WebP were expected.", true);
     }
     [across.value, down.value, size.value] = [50, 50, 100];
     element("own").hidden = false;
