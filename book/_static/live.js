@@ -161,7 +161,7 @@ function answered({ data }) {
 function failed(words) {
   [busy, started] = [false, undefined];
   root.dataset.state = "failed";
-  const advice = onCard ? " Without the graphics card it may: load this page anew." : "";
+  const advice = onCard ? " Without the GPU it may: load this page anew." : "";
   say(`That did not work: ${words}.${advice}`, true);
   if (!element("panel").hidden) return;
   worker?.terminate();
