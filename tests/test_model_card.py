@@ -11,6 +11,7 @@ import pytest
 
 from umsn.faces import CLASSES
 from umsn.files import read_json
+from umsn.networks import archive
 from umsn.networks.weights import load, shipped
 from umsn.recipes import recipe
 
@@ -28,11 +29,19 @@ def test_the_weights_are_of_the_size_that_the_card_says(home):
     }
     card = (home / "umsn/pretrained/MODEL_CARD.md").read_text(encoding="utf-8")
     assert f"{sizes['snet.']:.2f} M + {sizes['network.']:.2f} M" in card
-    assert f"width {facts['width']}, expansion {facts['expansion']}" in card
+    assert f"width {facts['width']}, expansion {facts['expansion']:g}" in card
 
 
-def test_the_weights_were_trained_under_the_recipe_of_that_name():
-    trained = shipped().facts["recipe"]
+@pytest.fixture(scope="module")
+def first(history):
+    """What the weights say of themselves from which the package's went on."""
+    start = shipped().facts["start"]
+    (name,) = (name for name, entry in archive.entries().items() if entry["digest"] == start)
+    return archive.kept(name)[1]
+
+
+def test_the_first_part_was_trained_under_the_recipe_of_that_name(first):
+    trained = first["recipe"]
     assert json.loads(json.dumps(asdict(recipe(trained["name"])))) == trained
 
 
@@ -68,9 +77,9 @@ def recipes_at(history, commit):
         del sys.modules[module.__name__]
 
 
-def test_the_commits_that_card_and_facts_name_hold_what_is_said_of_them(home, history):
+def test_the_commits_that_card_and_facts_name_hold_what_is_said_of_them(home, history, first):
     """The recipe is in the commit that the facts name; else they say that it was edited, and the card where it is."""
-    facts = shipped().facts
+    facts = first
     trained, code = facts["recipe"], facts["provenance"]["code"]
     assert history("cat-file", "-e", f"{code['commit']}^{{commit}}") is not None
     if recipes_at(history, code["commit"]).get(trained["name"]) == trained:
@@ -96,33 +105,47 @@ def test_the_descriptors_commits_are_in_the_history(home, history):
         assert history("cat-file", "-e", f"{code['commit']}^{{commit}}") is not None and not code["edited"]
 
 
-def test_the_record_of_the_training_tells_of_this_file(home):
+def test_parsing_has_not_changed_since_the_first_part(first):
+    now, then = shipped(), archive.pipeline_of(shipped().facts["start"])
+    for tensor, before in zip(now.snet.state_dict().values(), then.snet.state_dict().values(), strict=True):
+        assert tensor.equal(before)
+
+
+def test_the_record_of_the_training_tells_of_both_parts(home, first):
     """Seed, faces, length and hardware of every stage are those of the facts and of their recipe."""
     facts, stages = shipped().facts, read_json(home / "results/measured/training.json")["stages"]
-    recipe_then = facts["recipe"]
+    recipe_then = first["recipe"]
     lengths = {"parse-clean": "parse_clean", "parse-blurry": "parse_blurry", "umsn": "whole", "bnet": "whole"}
     lengths |= {f"stream-{name}": "stream" for name in CLASSES}
-    assert set(stages) == {f"{name}, {recipe_then['name']}" for name in lengths}
+    longer = {f"{name}, {facts['recipe']['name']}" for name in ("umsn", "bnet")}
+    assert set(stages) == {f"{name}, {recipe_then['name']}" for name in lengths} | longer
     for name, field in lengths.items():
         stage, schedule = stages[f"{name}, {recipe_then['name']}"], recipe_then[field]
         told = {key.replace("_", " "): value for key, value in schedule.items()}
         assert {key: stage[key] for key in told} == told, name
-        assert (stage["seed"], stage["data"]) == (facts["seed"], facts["data"]), name
-        assert stage["hardware"] == facts["provenance"]["platform"]["gpu"], name
+        assert (stage["seed"], stage["data"]) == (first["seed"], first["data"]), name
+        assert stage["hardware"] == first["provenance"]["platform"]["gpu"], name
     whole = stages[f"umsn, {recipe_then['name']}"]
-    assert whole["iterations"] == facts["iterations"] and whole["minutes"] == round(facts["seconds"] / 60, 1)
+    assert whole["iterations"] == first["iterations"] and whole["minutes"] == round(first["seconds"] / 60, 1)
+    for name in longer:
+        told = {key: facts[key] for key in ("iterations", "batch", "decay", "seed", "data", "hardware")}
+        assert {key: stages[name][key] for key in told} == told, name
+        assert stages[name]["images before"] == first["iterations"] * recipe_then["whole"]["batch"]
 
 
-def test_the_card_says_how_long_on_what_and_on_how_many_faces(home):
+def test_the_card_says_how_long_on_what_and_on_how_many_faces(home, first):
     card = " ".join((home / "umsn/pretrained/MODEL_CARD.md").read_text(encoding="utf-8").split())
-    facts = shipped().facts
-    schedule = facts["recipe"]["whole"]
-    assert f"UMSN for {schedule['iterations']:,} steps of {schedule['batch']} " in card
-    assert (
-        facts["provenance"]["platform"]["gpu"].split()[1] in card and f"the recipe `{facts['recipe']['name']}`" in card
+    facts, schedule = shipped().facts, first["recipe"]["whole"]
+    assert f"UMSN for {schedule['iterations']:,} steps of {schedule['batch']} images" in card
+    assert f"UMSN went on for {facts['iterations']:,} steps of {facts['batch']} images" in card
+    seen = schedule["iterations"] * schedule["batch"] + facts["iterations"] * facts["batch"]
+    assert f"has now seen {seen:,} images" in card
+    for some, hardware in ((first, first["provenance"]["platform"]["gpu"]), (facts, facts["hardware"])):
+        assert hardware.split()[1] in card and f"`{some['recipe']['name']}`" in card
+        assert not some["perceptual"] and "L_p (Eq. 6) was left out in both" in card
+    photographs, synthetic = (
+        int(n.replace(",", "")) for n in re.findall(r"- ([\d,]+) (?:photographs|synthetic) ", card)
     )
-    photographs, synthetic = (int(n.replace(",", "")) for n in re.findall(r"- ([\d,]+) (?:photographs|faces) ", card))
-    assert photographs + synthetic == facts["recipe"]["faces"]
-    assert not facts["perceptual"] and "L_p (Eq. 6) was left out" in card
+    assert photographs + synthetic == first["recipe"]["faces"]
     _, descriptor = load(home / "umsn/pretrained/descriptor.safetensors")
-    assert re.search(rf"`descriptor\.safetensors` \w+(?: \w+)? from {descriptor['trained on']['count']} ", card)
+    assert f"`descriptor.safetensors` is trained on {descriptor['trained on']['count']} synthetic faces" in card
