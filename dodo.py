@@ -21,11 +21,16 @@ import sys
 import tarfile
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
+from doit.action import CmdAction
 from doit.exceptions import TaskFailed
 from doit.reporter import ConsoleReporter
 from doit.tools import config_changed
+
+from umsn.memory import cores
+from umsn.recipes import LONG
 
 PYTHON = sys.executable
 os.environ["PATH"] = os.pathsep.join([str(Path(PYTHON).parent), os.environ["PATH"]])
@@ -36,6 +41,11 @@ RECIPE = os.environ.get("RECIPE", "laptop")
 EDITION = {name: os.environ[name.upper()] for name in NAMES if os.environ.get(name.upper())}
 EDITION |= {name: str(Path(EDITION[name]).absolute()) for name in (*FOLDERS, "descriptor") if name in EDITION}
 NOTEBOOKS = sorted(Path("notebooks").glob("[0-9][0-9]_*.ipynb"))
+#: How many notebooks run at a time: two share a processor better than one with all of its cores. Where each of them
+#: may train the edition's networks, one after the other.
+AT_A_TIME = 1 if RECIPE in LONG or EDITION.get("weights", "auto") == "edition" else min(2, cores())
+#: Threads of each, unless somebody has said how many.
+THREADS = {"OMP_NUM_THREADS": str(cores() // AT_A_TIME)} | os.environ
 TIMES = Path("book/executed/times.json")
 LIVE = Path("book/_static/live")
 VENDOR = Path("book/_static/vendor")
@@ -69,14 +79,17 @@ class Reporter(ConsoleReporter):
         super().initialize(tasks, selected_tasks)
         self.left = [name for name in tasks if name.startswith("notebooks:")]
         self.known = json.loads(TIMES.read_text()) if TIMES.exists() else {}
+        self.started = {}
 
     def seconds_left(self) -> float:
-        """The last known times of the notebooks left; for one never timed, the mean of the others."""
-        mean = sum(self.known.values()) / max(len(self.known), 1)
-        return sum(self.known.get(name, mean) for name in self.left)
+        """The last known times of the notebooks left, less what has passed; for one never timed, the others' mean."""
+        mean, now = sum(self.known.values()) / max(len(self.known), 1), time.perf_counter()
+        left = {name: self.known.get(name, mean) - (now - self.started.get(name, now)) for name in self.left}
+        waiting = sum(max(0, seconds) for seconds in left.values())
+        return max(waiting / AT_A_TIME, *left.values())
 
     def execute_task(self, task):
-        self.started = time.perf_counter()
+        self.started[task.name] = time.perf_counter()
         if task.name in ("vendor", "live", "book", "recogniser") or task.name.startswith("notebooks:"):
             self.write(f"{task.title()}\n")
             self.outstream.flush()
@@ -85,9 +98,9 @@ class Reporter(ConsoleReporter):
         if task.name not in self.left:
             return
         self.left.remove(task.name)
-        self.known[task.name] = time.perf_counter() - self.started
+        self.known[task.name] = time.perf_counter() - self.started[task.name]
         TIMES.write_text(json.dumps(self.known, indent=1))
-        self.write(f"    {self.known[task.name]:.0f} s")
+        self.write(f"    {task.name.split(':')[1]}: {self.known[task.name]:.0f} s")
         self.write(f"; {len(self.left)} left, about {self.seconds_left():.0f} s\n" if self.left else "\n")
         self.outstream.flush()
 
@@ -98,6 +111,7 @@ class Reporter(ConsoleReporter):
 
 
 DOIT_CONFIG = {"reporter": Reporter, "default_tasks": ["vendor", "notebooks", "live", "book"], "verbosity": 2}
+DOIT_CONFIG |= {"num_process": AT_A_TIME, "par_type": "thread"}
 
 
 def file_of(name: str) -> Path | None:
@@ -136,11 +150,30 @@ def library(code: str) -> list[Path]:
     return files + (sorted(Path("umsn/pretrained").glob("*")) if weights else [])
 
 
-def inputs(notebook: Path) -> list[Path]:
-    """Everything whose change makes the executed copy of a notebook stale."""
+def code_of(notebook: Path) -> str:
+    """A notebook's code as Python, without its magics."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     lines = [line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
-    code = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+
+
+def in_turn() -> dict[Path, list[str]]:
+    """The notebooks in the order in which they are begun, each with those that it waits for.
+
+    Those that train wait for each other, so that each finds what the one before has left. What else reads the training
+    faces waits for the first of them, which draws them. Trainings take longest and begin first.
+    """
+    code = {notebook: code_of(notebook) for notebook in NOTEBOOKS}
+    train = [notebook for notebook in NOTEBOOKS if "edition.train(" in code[notebook]]
+    waits = {after: [f"notebooks:{before.stem}"] for before, after in pairwise(train)}
+    read = [n for n in NOTEBOOKS if "edition.training_faces" in code[n] and n not in train]
+    waits |= {notebook: [f"notebooks:{train[0].stem}"] for notebook in read}
+    return {notebook: waits.get(notebook, []) for notebook in dict.fromkeys([*train, *NOTEBOOKS])}
+
+
+def inputs(notebook: Path) -> list[Path]:
+    """Everything whose change makes the executed copy of a notebook stale."""
+    code = code_of(notebook)
     files = [notebook, Path("book/run.py"), *library(code)]
     return files + [path for path in sorted(Path("results").rglob("*.*")) if path.stem in code or "records(" in code]
 
@@ -212,13 +245,15 @@ def task_recogniser():
 
 def task_notebooks():
     """Run every notebook of the edition."""
-    for number, notebook in enumerate(NOTEBOOKS, start=1):
-        mine = declared(notebook)
+    for notebook, before in in_turn().items():
+        mine, number = declared(notebook), 1 + NOTEBOOKS.index(notebook)
         parameters = [word for name, value in EDITION.items() if name in mine for word in ("-p", name, value)]
+        order = [PYTHON, "book/run.py", str(notebook), "--recipe", RECIPE, *parameters]
         yield {
             "name": notebook.stem,
-            "actions": [[PYTHON, "book/run.py", str(notebook), "--recipe", RECIPE, *parameters]],
+            "actions": [CmdAction(order, shell=False, env=THREADS)],
             "file_dep": inputs(notebook),
+            "task_dep": before,
             "targets": [Path("book/executed", notebook.name)],
             "uptodate": [config_changed(" ".join([RECIPE, *parameters]))],
             "title": lambda task, number=number: f"[{number}/{len(NOTEBOOKS)}] {task.name.split(':')[1]}",

@@ -38,11 +38,11 @@ def one_thread():
 def test_side_by_side_gives_the_same_weights(tmp_path, monkeypatch, one_thread):
     faces = synthetic.faces(4, seed=0, size=48, shots_per_identity=1)
     found = []
-    for threads, folder in ((1, "after"), (2, "beside")):
+    for cores, folder in ((1, "after"), (2, "beside")):
         run = Run(tmp_path / folder, recipe("smoke"), 0)
         stages.train(run, faces, stages=("parse-clean", "parse-blurry"), say=None)
         monkeypatch.setattr(together, "WORTH", 1)
-        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(together, "cores", lambda cores=cores: cores)
         histories = together.train(run, faces, ROWS)
         found.append([weights.load(run.checkpoint(row))[0] for row in ROWS])
         assert [rows[-1]["step"] for rows in histories.values()] == [3, 3]

@@ -1,4 +1,4 @@
-"""How much memory a process may still take: what is asked before anything large is read or made."""
+"""What a process may take of the machine: the memory that is left, asked before anything large, and the cores."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ UNKNOWN = 4 * 2**30
 def free_memory() -> int:
     """Bytes that this process may still take: the least of what the system, its group and its own limit leave."""
     return max(0, min(_system(), _group(), _limit()))
+
+
+def cores() -> int:
+    """How many of the processor's cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ran_out(error: BaseException) -> bool:

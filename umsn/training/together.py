@@ -1,7 +1,7 @@
 """Stages that do not wait for each other, trained at the same time, a process each (Sec. IV-A, Table VI).
 
 A small network in small batches keeps one core busy, and hardly two: the four first-stage networks, and the rows of the
-ablation, share a processor better side by side than one after the other.
+ablation, share a processor better side by side than one after the other, and best with a thread for each.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from umsn import processes
 from umsn.faces import FaceSet
 from umsn.files import InputError, read_json
+from umsn.memory import cores
 from umsn.training import stages
 from umsn.training.stages import STAGES, Run
 
@@ -33,16 +34,16 @@ def train(
     minutes: float | None = None,
     validation: FaceSet | None = None,
 ) -> dict[str, list[dict[str, float]]]:
-    """As `stages.train`, silently; on a processor with several threads and no bound of time, side by side where it can.
+    """As `stages.train`, silently; on a processor with several cores and no bound of time, side by side where it can.
 
     run, faces: as for `stages.train`
     names: the stages, in the order in which they run
     device, minutes, validation: as for `stages.train`
 
-    Every process has its share of torch's threads: with one, nothing changes.
+    Every process has its share of the cores: with one, nothing changes.
     """
     options = {"validation": validation, "device": device, "minutes": minutes, "say": None}
-    if device != "cpu" or minutes is not None or torch.get_num_threads() < 2 or processes.count() > 1:
+    if device != "cpu" or minutes is not None or cores() < 2 or processes.count() > 1:
         return stages.train(run, faces, stages=names, **options)
     histories: dict[str, list[dict[str, float]]] = {}
     for lot in lots(names):
@@ -70,8 +71,8 @@ def left(run: Run, name: str) -> int:
 
 
 def _side_by_side(run: Run, faces: FaceSet, names: Sequence[str], validation: FaceSet | None) -> None:
-    workers = min(torch.get_num_threads(), len(names))
-    one = partial(_train, run, faces, validation, torch.get_num_threads() // workers)
+    workers = min(cores(), len(names))
+    one = partial(_train, run, faces, validation, cores() // workers)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         list(pool.map(one, names))
 
