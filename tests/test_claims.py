@@ -133,7 +133,7 @@ def test_confidences_follow_their_record(decide, table, kept, tmp_path):
         found = decide(tmp_path)
         assert (found.state, found.records) == (state, ("confidences",))
         assert Less("synthetic") in found.less
-        assert found.rests["iterations"] == 6500
+        assert found.rests["images"] == 6500 * 16
         assert all(len(effect.paper) == 2 for effect in found.effects)
 
 
@@ -169,7 +169,7 @@ def test_seeds_follow_their_record(kept, tmp_path):
 
 def test_one_training_is_not_less_than_the_papers(kept, tmp_path):
     """What the paper does likewise never makes a claim hold in part only."""
-    names = ("evaluate-umsn-real", "evaluate-gpu-bnet-real")
+    names = ("evaluate-umsn-real", "evaluate-long-bnet-real")
     assert parts.equal_size(tmp_path).state == "not yet"
     made_up(tmp_path, 3.0, rivals=("bnet",), name=names[::-1])
     found = parts.equal_size(tmp_path)
@@ -253,7 +253,7 @@ def test_numbers_are_told_in_words():
     assert less_in_words([Less("smaller", ("a",)), Less("rivals", (2, 10))], [some, some]) == (
         "smaller: a; 2 of the paper's 10 rivals, in our own code"
     )
-    rests = {"faces": 100, "kernels": 8, "synthetic": False, "seeds": 1, "iterations": 6500, "share": 0.065}
+    rests = {"faces": 100, "kernels": 8, "synthetic": False, "seeds": 1, "images": 104000, "share": 0.065}
     assert rests_in_words(rests, [some]) == (
-        "100 real images; 8 kernels; 6,500 steps, 6.5% of the paper's images; 1 seed; intervals over faces and kernels"
+        "100 real images; 8 kernels; 104,000 images seen, 6.5% of the paper's; 1 seed; intervals over faces and kernels"
     )

@@ -197,7 +197,8 @@ def _histories(found: Any, stem: str) -> Iterator[dict[str, Any]]:
     if isinstance(stages, Mapping):
         for name, stage in stages.items():
             if "history" in stage:
-                yield {"history": stage["history"], "training": name, "batch": stage["batch"], "seed": stage["seed"]}
+                about = {"batch": stage["batch"], "seed": stage["seed"], "before": stage.get("images before", 0)}
+                yield {"history": stage["history"], "training": name, **about}
     elif isinstance(found, Mapping) and found.get("history"):
         batch = found.get("batch") or found.get("schedule", {}).get("batch")
         recipe = found.get("recipe", {}).get("name")

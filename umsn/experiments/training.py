@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from umsn import schema
 from umsn.files import InputError, read_json
+from umsn.networks import archive, weights
 from umsn.records import provenance
 from umsn.training.checkpoint import trained
 from umsn.training.stages import STAGES
@@ -32,17 +33,40 @@ EARLIER = schema.fields(
     {"earlier": schema.each(schema.fields())},
 )
 
+#: What a longer training's weights have to say, and what the record calls it.
+FACTS = {
+    "iterations": "iterations",
+    "batch": "batch",
+    "learning rate": "learning_rate",
+    "decay": "decay",
+    "seed": "seed",
+    "data": "data",
+    "started from": "start",
+    "hardware": "hardware",
+}
+EXPORTED = schema.fields(
+    {
+        **dict.fromkeys(("iterations", "batch", "seed"), schema.whole(0, 10**9)),
+        **dict.fromkeys(("learning_rate", "seconds"), schema.number(0)),
+        **dict.fromkeys(("decay", "data", "start", "hardware", "stage"), schema.text),
+        "recipe": schema.fields({"name": schema.text}),
+        "history": schema.each(schema.fields({"step": schema.whole(0, 10**9)})),
+    }
+)
+
 
 def measure(
     *,
-    folders: Annotated[Sequence[Path], "what `umsn train --out` left; several are runs, each of which went on"],
+    folders: Annotated[Sequence[Path], "what `umsn train --out` left; several are runs, each of which went on"] = (),
+    files: Annotated[Sequence[Path], "exported weights of longer trainings whose facts hold their history"] = (),
     note: Annotated[str, "what the checkpoints do not say"] = "",
     after: Annotated[Path | None, "an earlier record, whose stages are kept"] = None,
 ) -> dict[str, Any]:
     """Iterations, rate, minutes, hardware and history of every stage that is in the folders.
 
     A folder holds a checkpoint for each stage, with its facts; a stage's name is followed by its recipe's. Of an
-    earlier record (``after``) the folders need not be there any more.
+    earlier record (``after``) the folders need not be there any more. Weights of ``files`` say themselves what they
+    were trained by and from which weights they went on. Raises InputError where neither folders nor files hold any.
     """
     before = {"stages": {}}
     if after is not None:
@@ -53,10 +77,18 @@ def measure(
         if path.exists():
             _, facts = trained(path)
             stages[f"{name}, {facts['recipe']['name']}"] = _stage(facts, whole=STAGES[name].schedule == "whole")
+    for path in files:
+        _, facts = weights.load(path)
+        stages[f"{facts.get('stage')}, {facts.get('recipe', {}).get('name')}"] = _exported(facts, str(path))
     if not stages:
         raise InputError(f"{', '.join(map(str, folders))}: no checkpoints; folders of umsn train were expected")
     earlier = [*before.get("earlier", []), before["provenance"]] if after is not None else []
     return {"provenance": provenance(note=note, again=AGAIN), "earlier": earlier, "stages": stages}
+
+
+def images_seen(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """How many images each stage of a record of trainings had seen at its end, those before it included."""
+    return {name: s.get("images before", 0) + s["iterations"] * s["batch"] for name, s in stages.items()}
 
 
 def _stage(facts: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
@@ -77,6 +109,32 @@ def _stage(facts: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
     }
     about |= {"layout": facts["layout"]} if facts.get("layout") else {}  # which earlier checkpoints do not say
     return {**about, "history": [_rounded(row) for row in history]} if whole else about
+
+
+def _exported(facts: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """What the record says of a whole network's longer training, by its facts; how many images came before it.
+
+    Raises InputError where the facts hold no history.
+    """
+    EXPORTED(facts, f"{source}: facts")
+    history = facts["history"]
+    about = {name: facts[key] for name, key in FACTS.items()}
+    about |= {"minutes": round(facts["seconds"] / 60, 1), "images before": _images(facts["start"])}
+    return {**about, "precision": facts.get("precision", "bfloat16"), "history": [_rounded(row) for row in history]}
+
+
+def _images(start: str | None) -> int:
+    """How many images the weights had seen that a training went on from: by their digest or name in the archive.
+
+    Raises InputError for weights that the archive does not name.
+    """
+    if start is None:
+        return 0
+    found = [name for name, entry in archive.entries().items() if start in (name, entry["digest"])]
+    if not found:
+        raise InputError(f"weights {start!r}: not in {archive.INDEX}; those that a training went on from were expected")
+    _, facts, _ = archive.kept(found[0])
+    return facts["iterations"] * facts["recipe"]["whole"]["batch"] + _images(facts.get("start"))
 
 
 def _told(stage: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:

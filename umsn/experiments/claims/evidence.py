@@ -11,6 +11,7 @@ import pandas as pd
 from umsn import evaluation, recipes
 from umsn.experiments.claims.judging import Effect, Unit
 from umsn.experiments.evaluate import from_record
+from umsn.experiments.training import images_seen
 from umsn.records import measured, reported
 
 #: What the interval of a difference draws anew whose two sides were measured apart.
@@ -87,12 +88,11 @@ def training(folder: Path) -> dict[str, Any]:
     """How long UMSN of the package was trained (record "training"), for `Finding.rests`; empty without it."""
     if not there(folder, "training"):
         return {}
-    stages = measured("training", folder)["stages"]
-    stage = next(stage for name, stage in stages.items() if name.startswith("umsn, "))
-    return length(stage["iterations"], stage["batch"])
+    seen = images_seen(measured("training", folder)["stages"])
+    return length(max(images for name, images in seen.items() if name.startswith("umsn, ")))
 
 
-def length(iterations: int, batch: int) -> dict[str, Any]:
-    """Iterations, and their images as a share of those of the paper's training of UMSN."""
+def length(images: int) -> dict[str, Any]:
+    """Images seen, and as a share of those of the paper's training of UMSN."""
     paper = recipes.PAPER.whole
-    return {"iterations": iterations, "share": iterations * batch / (paper.iterations * paper.batch)}
+    return {"images": images, "share": images / (paper.iterations * paper.batch)}

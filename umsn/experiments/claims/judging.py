@@ -65,7 +65,7 @@ class Finding(NamedTuple):
     state: State
     effects: tuple[Effect, ...] = ()
     less: tuple[Less, ...] = ()
-    rests: Mapping[str, Any] = {}  #: what was measured: faces, synthetic, kernels, seeds, iterations, share ..
+    rests: Mapping[str, Any] = {}  #: what was measured: faces, synthetic, kernels, seeds, images, share ..
     records: tuple[str, ...] = ()
 
 

@@ -68,7 +68,7 @@ def parameters(folder: Path) -> Finding:
 
 def equal_size(folder: Path) -> Finding:
     """Table VI: the last row against the first, on photographs, each trained once."""
-    names = ("evaluate-gpu-bnet-real", "evaluate-umsn-real")
+    names = ("evaluate-long-bnet-real", "evaluate-umsn-real")
     if not evidence.there(folder, *names):
         return NOT_YET
     paper = _table6("bnet", "umsn")
@@ -99,7 +99,7 @@ def _seeds(folder: Path, table: str, said: Mapping[str, str], over: Mapping[str,
     made = record["provenance"]
     whole = recipes.recipe(made["recipe"]).whole
     facts = {"faces": made["asked"]["test"], "seeds": len(made["seeds"])}
-    facts |= evidence.length(whole.iterations, whole.batch)
+    facts |= evidence.length(whole.iterations * whole.batch)
     return judge(effects, ["seeds"], rests=evidence.about(made, **facts))
 
 
@@ -147,5 +147,5 @@ def _judged_confidences(folder: Path, effects: list[Effect], kernels: int | None
     made = measured("confidences", folder)["provenance"]
     whole = recipes.recipe(made["recipe"]).whole
     facts = {"faces": made["asked"]["people"], "kernels": kernels or len(made["asked"]["sizes"])}
-    facts |= evidence.length(whole.iterations, whole.batch)
+    facts |= evidence.length(whole.iterations * whole.batch)
     return judge(effects, ["confidences"], rests=evidence.about(made, **facts))

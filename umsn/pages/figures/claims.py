@@ -80,7 +80,7 @@ def rests_in_words(rests: Mapping[str, Any], effects: Sequence[Effect]) -> str:
         f"{rests['faces']} {kind}" if rests.get("faces") else "",
         _plural(rests.get("kernels"), "kernel"),
         f"{rests['parameters']:,} parameters, by counting" if "parameters" in rests else "",
-        f"{rests['iterations']:,} steps, {100 * rests['share']:.2g}% of the paper's images" if "share" in rests else "",
+        f"{rests['images']:,} images seen, {100 * rests['share']:.2g}% of the paper's" if "share" in rests else "",
         _plural(rests.get("seeds"), "seed"),
         *(f"{name} gains {signed(gain)} dB over the blurred images of {faces} faces" for name, (gain, faces) in rivals),
     ]
