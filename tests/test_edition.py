@@ -130,6 +130,14 @@ def test_weights_of_vgg_face_measure_distances_and_judge_nobody(tmp_path):
     assert opened({"recipe": "smoke", "runs": str(tmp_path)}).vgg_face() is None
 
 
+def test_a_stage_that_was_cut_is_told_in_the_caption(tmp_path):
+    edition = opened({"recipe": "laptop", "runs": str(tmp_path)})
+    whole, plan = [{"step": edition.recipe.whole.iterations}], edition.recipe.stream.iterations
+    assert edition.cut({"umsn": whole, "bnet": []}) == ""
+    said = edition.cut({"umsn": whole, "stream-hair": [{"step": 1}, {"step": plan - 1}]})
+    assert said == f"; cut, since the machine was busy: stream-hair after {plan - 1} of {plan} iterations"
+
+
 @pytest.mark.slow
 def test_networks_are_the_editions_own_where_that_is_asked_for(folders, tmp_path):
     there = {"faces": str(folders["labelmap"]), "weights": "edition", "device": "cpu"}

@@ -160,3 +160,11 @@ def test_snapshots_are_in_the_order_of_training(tmp_path):
     assert list(tasks) == [1, 3]
     first, last = (task.network.to_image.weight for task in tasks.values())
     assert not torch.equal(first, last)
+
+
+def test_with_minutes_for_each_stage_all_of_them_begin(tmp_path):
+    """On a busy machine each is shorter, and the next one begins from what it has reached."""
+    run, faces = prepared(replace(recipe("smoke"), faces=2), 0, tmp_path)
+    histories = train(run, faces, each=1e-6, say=None)
+    assert {name: rows[-1]["step"] for name, rows in histories.items()} == dict.fromkeys(UP_TO_UMSN, 1)
+    assert list(run.snapshots()) == [1]

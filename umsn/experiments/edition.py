@@ -38,6 +38,10 @@ from umsn.training.stages import Run
 #: Data sets that tables of the paper name, by what layouts and folders are called.
 DATA_SETS = {"helen": "Helen", "celeba": "CelebA", "pubfig": "PubFig"}
 
+#: Minutes that a stage may take, by recipe, so that a busy machine makes a shorter training and not a longer wait. An
+#: idle one stays far below them; where a stage is cut, the pages say so.
+STAGE_MINUTES = {"laptop": 4.0}
+
 #: What files of VGG-Face's weights end in.
 VGG_FACE = (".pth", ".pt", ".safetensors")
 
@@ -97,11 +101,25 @@ class Edition:
     def train(self, names: Sequence[str] = stages.UP_TO_UMSN) -> dict[str, list[dict[str, float]]]:
         """Run stages, each from its checkpoint if it has one, on the device and within the minutes; their histories.
 
-        Long trainings are measured along their way on synthetic people, the same whatever else is measured.
+        Long trainings are measured along their way on synthetic people, the same whatever else is measured. A stage
+        of a short recipe takes `STAGE_MINUTES` at most.
         """
         unseen = unseen_faces(stages.VALIDATED, seed=self.seed) if self.long else None
         options = {"device": self.device, "minutes": self.minutes, "validation": unseen}
-        return together.train(self.run, self.training_faces, names, **options)
+        each = STAGE_MINUTES.get(self.recipe.name)
+        return together.train(self.run, self.training_faces, names, each=each, **options)
+
+    def cut(self, histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+        """What a caption adds where stages were cut at their minutes: how far each came; else nothing."""
+        ends = {
+            name: (steps[-1]["step"], stages.STAGES[name].plan(self.recipe).iterations)
+            for name, steps in histories.items()
+            if steps
+        }
+        short = [
+            f"{name} after {step:,} of {wanted:,} iterations" for name, (step, wanted) in ends.items() if step < wanted
+        ]
+        return f"; cut, since the machine was busy: {', '.join(short)}" if short else ""
 
     def pipeline(self, row: str = "umsn", device: str = "cpu") -> Pipeline:
         """Trained networks of a row of Table VI, by ``weights``: the edition's own, the package's or a file's.

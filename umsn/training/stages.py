@@ -82,12 +82,17 @@ class Run:
         return snet
 
     def snapshots(self, stage: str = "umsn") -> dict[int, Task]:
-        """What a stage had learned by the iterations at which its checkpoint was kept (Table VII), in their order."""
+        """What a stage had learned by the iterations at which its checkpoint was kept (Table VII), in their order.
+
+        The last is how far it has come, wherever that is.
+        """
         found = {}
-        for path in sorted(self.folder.glob(f"{stage}-[0-9]*.safetensors")):
-            task = self.task(stage).eval().requires_grad_(False)
-            weights.into(task, weights.load(path)[0], prefix="task.", source=path)
-            found[int(path.stem.rpartition("-")[2])] = task
+        for path in (*sorted(self.folder.glob(f"{stage}-[0-9]*.safetensors")), self.checkpoint(stage)):
+            tensors, facts = weights.load(path)
+            if facts["step"] not in found:
+                task = self.task(stage).eval().requires_grad_(False)
+                weights.into(task, tensors, prefix="task.", source=path)
+                found[facts["step"]] = task
         return found
 
     def parse(self) -> FrozenParser:
@@ -207,6 +212,7 @@ def train(
     validation: FaceSet | None = None,
     device: str | torch.device = "cpu",
     minutes: float | None = None,
+    each: float | None = None,
     fit_into: float | None = None,
     precision: torch.dtype | None = None,
     say: Callable[[str], None] | None = print,
@@ -220,6 +226,7 @@ def train(
         seed, in pieces of the recipe's crop
     device: where it is trained
     minutes: bound the whole; what was not finished goes on at the next call
+    each: minutes that bound every stage; the next one begins from what it has reached
     fit_into: minutes for which stages that have not begun are shortened, from their measured speed (`plan.Plan`)
     precision: of the convolutions, as for `fit`
     say: is told how far it is; None is silent
@@ -260,7 +267,7 @@ def train(
                 seed=run.seed,
                 batches=STAGES[name].batches,
                 facts=facts | own,
-                minutes=clock.minutes_left,
+                minutes=min((m for m in (clock.minutes_left, each) if m is not None), default=None),
                 snapshots=snapshots,
                 precision=precision,
                 compiled=run.compiled,

@@ -32,24 +32,25 @@ def train(
     *,
     device: str = "cpu",
     minutes: float | None = None,
+    each: float | None = None,
     validation: FaceSet | None = None,
 ) -> dict[str, list[dict[str, float]]]:
     """As `stages.train`, silently; on a processor with several cores and no bound of time, side by side where it can.
 
     run, faces: as for `stages.train`
     names: the stages, in the order in which they run
-    device, minutes, validation: as for `stages.train`
+    device, minutes, each, validation: as for `stages.train`
 
     Every process has its share of the cores: with one, nothing changes.
     """
-    options = {"validation": validation, "device": device, "minutes": minutes, "say": None}
+    options = {"validation": validation, "device": device, "minutes": minutes, "each": each, "say": None}
     if device != "cpu" or minutes is not None or cores() < 2 or processes.count() > 1:
         return stages.train(run, faces, stages=names, **options)
     histories: dict[str, list[dict[str, float]]] = {}
     for lot in lots(names):
         waiting = [name for name in lot if left(run, name) >= WORTH]
         if len(waiting) > 1:
-            _side_by_side(run, faces, waiting, validation)
+            _side_by_side(run, faces, waiting, validation, each)
         histories |= stages.train(run, faces, stages=lot, **options)  # what is finished only tells its history
     return histories
 
@@ -70,13 +71,15 @@ def left(run: Run, name: str) -> int:
         return iterations
 
 
-def _side_by_side(run: Run, faces: FaceSet, names: Sequence[str], validation: FaceSet | None) -> None:
+def _side_by_side(
+    run: Run, faces: FaceSet, names: Sequence[str], validation: FaceSet | None, each: float | None
+) -> None:
     workers = min(cores(), len(names))
-    one = partial(_train, run, faces, validation, cores() // workers)
+    one = partial(_train, run, faces, validation, each, cores() // workers)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         list(pool.map(one, names))
 
 
-def _train(run: Run, faces: FaceSet, validation: FaceSet | None, threads: int, name: str) -> None:
+def _train(run: Run, faces: FaceSet, validation: FaceSet | None, each: float | None, threads: int, name: str) -> None:
     torch.set_num_threads(threads)
-    stages.train(run, faces, stages=[name], validation=validation, say=None)
+    stages.train(run, faces, stages=[name], validation=validation, each=each, say=None)
