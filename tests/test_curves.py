@@ -89,7 +89,8 @@ def test_the_record_is_of_the_committed_trainings():
     record = curves.measure()
     assert record["provenance"]["files"] == ["training.json", "training-equal.json"]
     assert {fit["training"] for fit in record["fits"]} == {
-        f"{row}, {recipe}" for row in ("umsn", "bnet") for recipe in ("gpu-short", "cpu")
+        f"{row}, {recipe}" for row in ("umsn", "bnet") for recipe in ("gpu-long", "gpu-short", "cpu")
     }
+    assert {fit["term"] for fit in record["fits"] if "gpu-long" in fit["training"]} == {"validation psnr"}
     for fit in record["fits"]:
         assert fit["low"] <= fit["value"] <= fit["high"] and fit["lengths"] >= curves.FEWEST

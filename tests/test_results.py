@@ -164,9 +164,9 @@ def test_a_record_of_confidences_is_verified(sureness, tmp_path):
         verify(path)
 
 
-def test_the_weights_of_the_last_time_are_those_of_the_package():
-    last = archive.kept(confidences.SNAPSHOTS[-1])[0]
-    for name, tensor in weights.shipped().network.state_dict().items():
+def test_the_weights_of_the_last_time_are_those_from_which_the_packages_went_on():
+    last, shipped = archive.kept(confidences.SNAPSHOTS[-1])[0], weights.shipped()
+    for name, tensor in archive.pipeline_of(shipped.facts["start"]).network.state_dict().items():
         assert torch.equal(last[f"network.{name}"], tensor)
 
 
