@@ -22,7 +22,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: setup test lint notebooks book recogniser figures pdf gpu clean
 
 # the edition: what of this is set reaches every notebook
-export RECIPE SEED DEVICE FACES LAYOUT TEST TEST_LAYOUT WINDOW GALLERY DESCRIPTOR WEIGHTS RUNS MINUTES
+export RECIPE SEED DEVICE FACES LAYOUT TEST TEST_LAYOUT WINDOW GALLERY GALLERY_LAYOUT DESCRIPTOR WEIGHTS RUNS MINUTES
 
 setup: .venv/ready
 

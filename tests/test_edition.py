@@ -114,7 +114,7 @@ def test_a_gallery_is_somebodys_people(folders, tmp_path):
     edition = opened({"recipe": "smoke", "runs": str(tmp_path), "gallery": str(folders["labelmap"])})
     found = edition.people(10, 9)
     assert found.identities.tolist() == [0, 0, 1, 1]
-    edition = opened({"recipe": "smoke", "gallery": str(folders["helen"]), "test_layout": "helen"})
+    edition = opened({"recipe": "smoke", "gallery": str(folders["helen"]), "gallery_layout": "helen"})
     with pytest.raises(InputError, match=r"no identities\.csv"):
         edition.people(10, 9)
 
@@ -178,10 +178,8 @@ def ran(home, folders, tmp_path_factory):
     for path in NOTEBOOKS:
         mine = {name: there[name] for name in papermill.inspect_notebook(str(path)) if name in there}
         words = [str(word) for name, value in mine.items() for word in ("-p", name, value)]
-        # a gallery is laid out as the test set is, unless the notebook has no test set
-        own = ["-p", "test_layout", "labelmap"] if path.stem.startswith("10_") else []
         order = [sys.executable, home / "book/run.py", path, "--recipe", "smoke", "--into", into / "executed"]
-        done = subprocess.run([*order, *words, *own], cwd=home, capture_output=True, text=True)
+        done = subprocess.run([*order, *words], cwd=home, capture_output=True, text=True)
         assert done.returncode == 0, f"{path.name}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         printed[path.stem] = (into / "executed" / path.name).read_text("utf-8")
     return into, printed

@@ -58,7 +58,7 @@ def save_networks(path, method):
 
 
 def small(faces, methods=None, **options):
-    told = {"batch": 5} | {name: options.pop(name) for name in ("batch", "progress", "shifted") if name in options}
+    told = {"batch": 5} | {name: options.pop(name) for name in ("batch", "progress", "also") if name in options}
     protocol = Protocol(**{"kernels": KERNELS, "window": WINDOW, **options})
     return evaluation.evaluate(methods or {"blurred": same}, faces, protocol, **told)
 
@@ -80,7 +80,7 @@ def test_rows_are_complete_and_tidy(faces):
 def test_the_best_shift_is_measured_where_asked_for(faces):
     dot = [(1, 1, torch.ones(1, 1))]
     asked = {"methods": {"moved": lambda x: x.roll(2, -1)}, "kernels": dot, "sigma": 0}
-    moved, plain = small(faces, shifted=True, **asked), small(faces, **asked)
+    moved, plain = small(faces, also={"psnr_shifted": metrics.psnr_shifted}, **asked), small(faces, **asked)
     assert (moved["psnr_shifted"] > 60).all() and (moved["psnr"] < 40).all()
     pd.testing.assert_frame_equal(moved.drop(columns="psnr_shifted"), plain)
     assert "psnr_shifted" in evaluation.measured_columns(moved)

@@ -17,7 +17,7 @@ from umsn.recipes import Recipe, Schedule
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 #: Which field of an edition a parameter goes into, where it is not the one of its name.
-FIELDS = {"layout": ["faces"], "test_layout": ["test", "gallery"]}
+FIELDS = {"layout": ["faces"], "test_layout": ["test"], "gallery_layout": ["gallery"]}
 #: These every notebook declares: they name the edition that it is a chapter of.
 NAMES = {"recipe", "seed"}
 

@@ -11,11 +11,20 @@ from umsn.evaluation.intervals import (
 )
 from umsn.evaluation.methods import TITLES, Method, methods_of, named, named_method, networks_of
 from umsn.evaluation.protocol import BlurredBatch, Protocol, blurred_batches, published_batches
-from umsn.evaluation.rows import Progress, evaluate, evaluate_calibration, evaluate_masks, evaluate_pairs, measure
+from umsn.evaluation.rows import (
+    Measure,
+    Progress,
+    evaluate,
+    evaluate_calibration,
+    evaluate_masks,
+    evaluate_pairs,
+    measure,
+)
 
 __all__ = [
     "TITLES",
     "BlurredBatch",
+    "Measure",
     "Method",
     "Progress",
     "Protocol",

@@ -23,6 +23,7 @@ from umsn.files import InputError
 from umsn.records import Timer
 
 Progress = Callable[[int, int], None]  #: images done, images in all
+Measure = Callable[[Tensor, Tensor], Tensor]  #: restored and sharp images (B, 3, H, W) in [0, 1] -> (B,)
 
 
 def evaluate(
@@ -33,7 +34,7 @@ def evaluate(
     batch: int = 4,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
-    shifted: bool = False,
+    also: Mapping[str, Measure] | None = None,
 ) -> pd.DataFrame:
     """Measure every method on every face and kernel (Tables I, III, VI): one row an image and method.
 
@@ -43,15 +44,16 @@ def evaluate(
     batch: images that a method sees at once
     device: where they are blurred, restored and measured
     progress: is told images done and images in all
-    shifted: whether the PSNR under the best shift is measured as well (`metrics.psnr_shifted`)
+    also: what else is measured, by column: (restored, sharp) images (B, 3, H, W) in [0, 1] -> B numbers, such as
+        {"psnr_shifted": `metrics.psnr_shifted`}
 
-    Columns: method, face, identity (-1 unknown), size, kernel (1..), sigma; psnr, ssim, ssim_volumetric; where asked
-    for, psnr_shifted; where there are labels also psnr_CLASS, ssim_CLASS (nan where the class is absent). ``attrs``
+    Columns: method, face, identity (-1 unknown), size, kernel (1..), sigma; psnr, ssim, ssim_volumetric; those of
+    ``also``; where there are labels also psnr_CLASS, ssim_CLASS (nan where the class is absent). ``attrs``
     hold the protocol and each method's seconds an image. Raises ValueError when a method returns another shape or
     numbers that are not finite.
     """
     batches = blurred_batches(faces, protocol, batch=batch, device=device, share=_share())
-    rows = _rows(methods, faces, batches, protocol.sigma, len(faces) * len(protocol.drawn()), progress, shifted)
+    rows = _rows(methods, faces, batches, protocol.sigma, len(faces) * len(protocol.drawn()), progress, also)
     rows.attrs["protocol"] = {"faces": len(faces), "data": data_hash(faces), **protocol.facts()}
     return rows
 
@@ -64,16 +66,16 @@ def evaluate_pairs(
     batch: int = 4,
     device: str | torch.device = "cpu",
     progress: Progress | None = None,
-    shifted: bool = False,
+    also: Mapping[str, Measure] | None = None,
 ) -> pd.DataFrame:
     """Measure every method on images that somebody else blurred; rows as of `evaluate`, sigma nan: unknown.
 
-    methods, batch, device, progress, shifted: as for `evaluate`
+    methods, batch, device, progress, also: as for `evaluate`
     pairs: blurred images, and the sharp faces that they were made of
     window: the part of each image that is measured; by default all of it
     """
     batches = published_batches(pairs, window=window, batch=batch, device=device, share=_share())
-    rows = _rows(methods, pairs.faces, batches, math.nan, len(pairs.pairs), progress, shifted)
+    rows = _rows(methods, pairs.faces, batches, math.nan, len(pairs.pairs), progress, also)
     rows.attrs["protocol"] = {
         "faces": len(pairs.faces),
         "data": data_hash(pairs.faces),
@@ -90,7 +92,7 @@ def _rows(
     sigma: float,
     total: int,
     progress: Progress | None,
-    shifted: bool,
+    also: Mapping[str, Measure] | None,
 ) -> pd.DataFrame:
     columns: dict[str, list] = {}
     seconds, done = dict.fromkeys(methods, 0.0), 0
@@ -104,7 +106,7 @@ def _rows(
                 _check(name, restored, some.blurred)
                 keys = {"place": some.places, "method": [name] * count, **_keys(faces, some)}
                 keys |= {"sigma": [float(sigma)] * count}
-                for column, values in {**keys, **_measured(restored, some, shifted)}.items():
+                for column, values in {**keys, **_measured(restored, some, also or {})}.items():
                     columns.setdefault(column, []).extend(values)
             done += count
             if progress is not None:
@@ -116,10 +118,10 @@ def _rows(
     return rows.drop(columns="place")
 
 
-def _measured(restored: Tensor, some: BlurredBatch, shifted: bool) -> dict[str, list[float]]:
+def _measured(restored: Tensor, some: BlurredBatch, also: Mapping[str, Measure]) -> dict[str, list[float]]:
     restored = restored.clamp(0, 1)
-    best = {"psnr_shifted": metrics.psnr_shifted(restored, some.sharp).tolist()} if shifted else {}
-    return measure(restored, some.sharp, some.masks) | best
+    more = {name: values(restored, some.sharp).tolist() for name, values in also.items()}
+    return measure(restored, some.sharp, some.masks) | more
 
 
 def _share() -> tuple[int, int]:

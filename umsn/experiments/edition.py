@@ -22,7 +22,7 @@ from umsn import places, recognition
 from umsn.data import INNER, UNSEEN, datasets, synthetic, unseen_faces
 from umsn.data.chosen import Chosen, Drawn, Folder
 from umsn.data.datasets import WIDE, Pairs, load_pairs
-from umsn.evaluation import Method, Protocol, evaluate, evaluate_masks, evaluate_pairs
+from umsn.evaluation import Measure, Method, Protocol, evaluate, evaluate_masks, evaluate_pairs
 from umsn.evaluation.methods import UNTRAINED, restoring
 from umsn.experiments.parameters import checked, folder_of
 from umsn.faces import FaceSet, Window
@@ -186,12 +186,14 @@ class Edition:
         """Methods by name, on its device."""
         return {name: UNTRAINED.get(name) or restoring(self.pipeline(name, self.device)) for name in names}
 
-    def measure(self, methods: Mapping[str, Method], *, shifted: bool = False, **changes: Any) -> pd.DataFrame:
+    def measure(
+        self, methods: Mapping[str, Method], *, also: Mapping[str, Measure] | None = None, **changes: Any
+    ) -> pd.DataFrame:
         """Rows of methods on the test set (`evaluate`, for pairs `evaluate_pairs`), computed on its device.
 
-        ``shifted``: whether PSNR is measured under the best shift too; ``changes``: of the protocol.
+        ``also``: what else is measured, as for `evaluate`; ``changes``: of the protocol.
         """
-        some, options = self.test_set, {"device": self.device, "shifted": shifted}
+        some, options = self.test_set, {"device": self.device, "also": also}
         if some.pairs is not None:
             return evaluate_pairs(methods, some.pairs, window=some.window, **options)
         return evaluate(methods, some.faces, self.protocol(**changes), **options)
@@ -228,11 +230,6 @@ class Edition:
     def _gives_vgg_face(self) -> bool:
         """Whether ``descriptor`` names weights of VGG-Face, which measure distances, and not a network in ONNX."""
         return Path(self.descriptor).suffix in VGG_FACE
-
-    @property
-    def people_in_words(self) -> str:
-        """Whose faces `people` gives: the name of the gallery's data set, or synthetic faces."""
-        return _title(self.gallery) if self.gallery is not None else "synthetic faces"
 
     @property
     def judge_in_words(self) -> str:
@@ -294,7 +291,7 @@ def opened(names: Mapping[str, Any]) -> Edition:
         faces=folder_of(given, "faces", "layout") or Drawn(chosen_recipe.faces),
         test=folder_of(given, "test", "test_layout") or Drawn(chosen_recipe.test_faces),
         window=Window.parse(given["window"]) if given["window"] else None,
-        gallery=folder_of(given, "gallery", "test_layout"),
+        gallery=folder_of(given, "gallery", "gallery_layout"),
         descriptor=given["descriptor"],
         weights=auto if given["weights"] == "auto" else given["weights"],
         runs=Path(given["runs"] or places.home() / "runs"),

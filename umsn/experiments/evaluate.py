@@ -13,7 +13,18 @@ from umsn import schema
 from umsn.data import blur
 from umsn.data.chosen import Folder, chosen, faces_to_test
 from umsn.data.datasets import LAYOUTS, load_pairs
-from umsn.evaluation import Progress, Protocol, evaluate, evaluate_pairs, methods_of, named, networks_of, summarise
+from umsn.evaluation import (
+    Measure,
+    Progress,
+    Protocol,
+    evaluate,
+    evaluate_pairs,
+    methods_of,
+    named,
+    networks_of,
+    summarise,
+)
+from umsn.evaluation.metrics import psnr_shifted
 from umsn.faces import Window
 from umsn.files import InputError
 from umsn.networks.weights import Pipeline
@@ -22,6 +33,9 @@ from umsn.records import Timer, as_stated, provenance
 #: The largest kernel: twice a face's side, less one.
 LARGEST = 255
 _ODD = schema.whole(1, LARGEST, odd=True)
+
+#: What `shifted` measures besides.
+ALSO: dict[str, Measure] = {"psnr_shifted": psnr_shifted}
 
 #: What may be asked, in a call, on the command line and in a record.
 ASKED = {
@@ -112,7 +126,7 @@ def measure(
     names = named(method, weights)
     networks = networks_of(names, weights, device) if networks is None else networks
     methods = methods_of(names, networks, fast=fast)
-    options = {"batch": batch, "device": device, "progress": progress, "shifted": shifted}
+    options = {"batch": batch, "device": device, "progress": progress, "also": ALSO if shifted else None}
     with Timer() as timer:
         if isinstance(what, Folder) and what.layout == "pairs":
             rows = evaluate_pairs(methods, load_pairs(what.path, limit=limit), window=window, **options)

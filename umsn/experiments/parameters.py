@@ -27,6 +27,7 @@ PARAMETERS: Mapping[str, tuple[Any, tuple[type, ...]]] = {
     ),  #: how that folder is laid out; pairs: *_gt and *_blur, blurred by somebody else
     "window": ("", (str,)),  #: ROW,COLUMN,HEIGHT,WIDTH of the test images that is measured
     "gallery": ("", (str,)),  #: a folder with identities.csv for Top-K; without one, synthetic people
+    "gallery_layout": ("labelmap", (str,)),  #: how that folder is laid out
     "descriptor": (
         "",
         (str,),
