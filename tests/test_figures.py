@@ -255,7 +255,7 @@ def test_numbers_stand_on_the_right_and_words_on_the_left():
     parts = Cells(page).seen
     assert [attributes.get("class", "") for tag, attributes in parts if tag == "td"] == ["number", "number", "short"]
     heads = [attributes.get("class", "") for tag, attributes in parts if attributes.get("scope") == "col"]
-    assert heads == ["", "number", "number", ""]
+    assert heads == ["", "number short", "number short", "short"]
     assert '<th scope="row" class="short">Xu et al.<br><small>CVPR 2013</small></th>' in page
 
 

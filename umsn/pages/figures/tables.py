@@ -219,7 +219,8 @@ def _headings(keys: Sequence[tuple], level: int, opens: Sequence[bool], numeric:
     for run in runs:
         (at, key), span = run[0], len(run)
         scope = f'scope="colgroup" colspan="{span}"' if span > 1 else 'scope="col"'
-        names = _class(number=numeric[at] and span == 1, opens=opens[at])
+        short = len(str(key[level])) <= SHORT // 2
+        names = _class(number=numeric[at] and span == 1, short=short, opens=opens[at])
         made.append(f"<th {scope}{names}>{escape(str(key[level]))}</th>")
     return "".join(made)
 
