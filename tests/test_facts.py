@@ -31,7 +31,7 @@ def test_what_is_recorded_is_shown_and_what_is_not_says_so(measured):
     table = facts.recorded(["evaluate-blurred", "evaluate-umsn"], measured)
     mean = facts.summary("evaluate-blurred", measured).set_index("measure").loc["psnr", "mean"]
     assert table["psnr"][0].startswith(f"{mean:.2f} (")
-    assert table["pictures"][0] == 4
+    assert table["images"][0] == 4
     assert (table.iloc[1, 1:] == tables.NOT_YET).all()
     assert facts.summary("evaluate-umsn", measured).empty
 

@@ -249,6 +249,16 @@ def test_paper_and_ours_stand_under_their_sources():
     assert set(widths) == {7}
 
 
+def test_numbers_stand_on_the_right_and_words_on_the_left():
+    frame = pd.DataFrame({"method": ["Xu et al. (CVPR 2013)"], "share": ["26.68%"], "gap": ["3.0e-07"], "said": ["no"]})
+    page = tables.plain(frame, caption="One row")._repr_html_()
+    parts = Cells(page).seen
+    assert [attributes.get("class", "") for tag, attributes in parts if tag == "td"] == ["number", "number", "short"]
+    heads = [attributes.get("class", "") for tag, attributes in parts if attributes.get("scope") == "col"]
+    assert heads == ["", "number short", "number short", "short"]
+    assert '<th scope="row" class="short">Xu et al.<br><small>CVPR 2013</small></th>' in page
+
+
 def test_two_numbers_for_one_place_are_refused():
     twice = numbers([("UMSN", "PSNR", 1.0), ("UMSN", "PSNR", 2.0)])
     with pytest.raises(ValueError, match="2 numbers for 1 places"):

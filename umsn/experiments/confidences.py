@@ -189,7 +189,7 @@ def in_words(record: Mapping[str, Any]) -> dict[str, str | int | float]:
     for name in ("grown", "lower"):
         rows = pd.DataFrame(record[name])
         said |= {
-            name: f"{rows['mean'].min():.3f} to {rows['mean'].max():.3f}",
+            name: " to ".join(f"{round(end, 3) + 0.0:.3f}" for end in (rows["mean"].min(), rows["mean"].max())),
             f"{name}_clear": int((rows["low"] > 0).sum()),
         }
     ends = pd.DataFrame(record["training"]).groupby("measure", sort=False)["mean"].last()

@@ -69,7 +69,7 @@ def blocks(network: nn.Module, *, size: int = 128) -> pd.DataFrame:
     """The parts of one network, down to ResBlocks in a row: block, parameters, macs; the last row is the whole."""
     counts = macs(network, size=size)
     rows = [(name, parameters(part), counts.get(name, 0)) for name, part in _parts(network)]
-    rows.append((f"{type(network).__name__}, whole", parameters(network), counts[""]))
+    rows.append(("the whole", parameters(network), counts[""]))
     return pd.DataFrame(rows, columns=["block", "parameters", "macs"])
 
 

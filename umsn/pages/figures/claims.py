@@ -104,5 +104,6 @@ def _row(row: Any) -> str:
     }
     told = [f"<b>{head}:</b> {escape(words)}" for head, words in lines.items() if words]
     told += [f"<b>From</b> {', '.join(link(name) for name in row.records)}"] if row.records else []
-    evidence = f"<ul>{effects}</ul>" * bool(effects) + "".join(f"<p>{words}.</p>" for words in told)
+    told = [words if words.endswith("?") else f"{words}." for words in told]
+    evidence = f"<ul>{effects}</ul>" * bool(effects) + "".join(f"<p>{words}</p>" for words in told)
     return f'<tr><th scope="row">{said}</th><td>{row.state}</td><td>{evidence}</td></tr>'

@@ -51,7 +51,7 @@ def history(histories: Mapping[str, History], *, term: str = "loss", columns: in
         for axes in panels[len(histories) :]:
             axes.set_axis_off()
         figure.supxlabel("iterations", size=9.5)
-        figure.supylabel(term.replace("_", " "), size=9.5)
+        figure.supylabel({"l1": "L1"}.get(term, term.replace("_", " ")), size=9.5)
     return figure
 
 
@@ -192,8 +192,10 @@ def two_ssims(rows: pd.DataFrame) -> Figure:
     with style():
         figure = Figure(figsize=(4.4, 3.6))
         axes = figure.subplots()
-        for marker, (method, some) in zip("so^v", rows.groupby("method", sort=False), strict=False):
-            axes.plot(some["ssim"], some["ssim_volumetric"], marker, label=method, alpha=0.7)
+        for method, some in rows.groupby("method", sort=False):
+            colour, marker = STYLES.get(str(method), (None, "o"))
+            name = TITLES.get(str(method), method)
+            axes.plot(some["ssim"], some["ssim_volumetric"], marker, color=colour, label=name, alpha=0.7)
         low = min(rows["ssim"].min(), rows["ssim_volumetric"].min())
         axes.plot([low, 1], [low, 1], color="#888888", linewidth=0.8)
         axes.set(xlabel="SSIM, each colour for itself", ylabel="SSIM of the colour volume", aspect="equal")

@@ -71,14 +71,12 @@ def recorded(
     for name in names:
         found = summary(name, folder)
         if found.empty:
-            rows.append({"record": name, **dict.fromkeys(("method", "faces", "pictures", *measures), NOT_YET)})
+            rows.append({"record": name, **dict.fromkeys(("method", "faces", "images", *measures), NOT_YET)})
         for method, group in found.groupby("method", sort=False):
             lines = group.set_index("measure")
             values = {measure: in_words(**lines.loc[measure, ["mean", "low", "high"]]) for measure in measures}
             first = lines.iloc[0]
-            rows.append(
-                {"record": name, "method": method, "faces": first["faces"], "pictures": first["rows"], **values}
-            )
+            rows.append({"record": name, "method": method, "faces": first["faces"], "images": first["rows"], **values})
     return pd.DataFrame(rows)
 
 

@@ -26,8 +26,14 @@ DECIMALS = {"PSNR": 2, "SSIM": 3, "d_VGG": 2, "Top-1": 0, "Top-3": 0, "Top-5": 0
 #: What stands where a number is not: the paper has none; we have none yet.
 NONE, NOT_YET = "—", "not yet"
 
-#: A number, perhaps with its interval, as cells show it.
-NUMBER = re.compile(r"([+−-]?[\d,]*\.?\d+)(?: \((.+)\))?")
+#: A number, perhaps a share or with its interval, as cells show it.
+NUMBER = re.compile(r"([+−-]?[\d,]*\.?\d+(?:e[+−-]?\d+)?%?)(?: \((.+)\))?")
+
+#: The name of a row, and where it was published: "Xu et al. (CVPR 2013)".
+NAMED = re.compile(r"(.+) \((.+)\)")
+
+#: Cells of so few characters are not broken into lines.
+SHORT = 16
 
 
 @dataclass(frozen=True)
@@ -177,21 +183,23 @@ def to_html(cells: pd.DataFrame, *, caption: str, records: Sequence[str] = ()) -
 
     The caption leads to ``records`` on the page that lists them.
 
-    Cells that are numbers have the class ``number``, columns that open a group the class ``opens`` (book.css).
+    Numbers, and the headings of columns that hold nothing else, have the class ``number``; columns that open a group
+    ``opens``; what is not broken into lines ``short`` (book.css).
     """
     levels, names = cells.columns.nlevels, [str(name or "") for name in cells.index.names]
     keys = [key if isinstance(key, tuple) else (key,) for key in cells.columns]
     opens = [levels > 1 and (i == 0 or keys[i - 1][0] != key[0]) for i, key in enumerate(keys)]
+    numeric = [all(_is_number(str(value)) for value in column) for column in cells.to_numpy().T]
     lines = ['<table class="dataframe umsn">', f"<caption>{escape(caption)}{_from(records)}</caption>"]
     lines.append("<thead>")
     for level in range(levels):
         corner = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
         blank = f'<td colspan="{len(names)}"></td>'
-        lines.append(f"<tr>{corner if level == levels - 1 else blank}{_headings(keys, level, opens)}</tr>")
+        lines.append(f"<tr>{corner if level == levels - 1 else blank}{_headings(keys, level, opens, numeric)}</tr>")
     lines += ["</thead>", "<tbody>"]
     for key, row in zip(cells.index, cells.to_numpy(), strict=True):
         titles = key if isinstance(key, tuple) else (key,)
-        heads = "".join(f'<th scope="row">{escape(str(title))}</th>' for title in titles)
+        heads = "".join(_head(str(title)) for title in titles)
         body = "".join(_data(str(value), first) for value, first in zip(row, opens, strict=True))
         lines.append(f"<tr>{heads}{body}</tr>")
     return "\n".join([*lines, "</tbody>", "</table>"])
@@ -202,7 +210,7 @@ def _from(records: Sequence[str]) -> str:
     return f"; from {', '.join(link(name) for name in records)}" if len(records) else ""
 
 
-def _headings(keys: Sequence[tuple], level: int, opens: Sequence[bool]) -> str:
+def _headings(keys: Sequence[tuple], level: int, opens: Sequence[bool], numeric: Sequence[bool]) -> str:
     """One row of column headings, neighbours under the same heads joined."""
     last = level == len(keys[0]) - 1
     marks = list(enumerate(keys))
@@ -211,15 +219,30 @@ def _headings(keys: Sequence[tuple], level: int, opens: Sequence[bool]) -> str:
     for run in runs:
         (at, key), span = run[0], len(run)
         scope = f'scope="colgroup" colspan="{span}"' if span > 1 else 'scope="col"'
-        made.append(f"<th {scope}{_class(opens=opens[at])}>{escape(str(key[level]))}</th>")
+        short = len(str(key[level])) <= SHORT // 2
+        names = _class(number=numeric[at] and span == 1, short=short, opens=opens[at])
+        made.append(f"<th {scope}{names}>{escape(str(key[level]))}</th>")
     return "".join(made)
+
+
+def _head(words: str) -> str:
+    """The heading of a row; where a method was published goes under its name."""
+    named = NAMED.fullmatch(words)
+    shown = f"{escape(named[1])}<br><small>{escape(named[2])}</small>" if named else escape(words)
+    return f'<th scope="row"{_class(short=len(named[1] if named else words) <= SHORT)}>{shown}</th>'
 
 
 def _data(words: str, first: bool) -> str:
     """One cell; an interval goes under its number."""
     number = NUMBER.fullmatch(words)
     shown = f"{number[1]}<br><small>{number[2]}</small>" if number and number[2] else escape(words)
-    return f"<td{_class(number=bool(number) or words in (NONE, NOT_YET), opens=first)}>{shown}</td>"
+    names = {"number": _is_number(words), "short": not _is_number(words) and len(words) <= SHORT}
+    return f"<td{_class(**names, opens=first)}>{shown}</td>"
+
+
+def _is_number(words: str) -> bool:
+    """Whether a cell is a number, or stands where one would be."""
+    return words in (NONE, NOT_YET) or NUMBER.fullmatch(words) is not None
 
 
 def _class(**names: bool) -> str:
