@@ -17,7 +17,7 @@ CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
 #: Modules that read executed notebooks or the pages, which take minutes and are made once: all are one process's work.
 PAGES = {"test_book", "test_comforts", "test_hover", "test_live", "test_notebooks"}
 #: The groups that take longest. They begin first, so that the processes of `make test` end at about the same time.
-LONGEST = ["pages", "test_edition", "test_exercises"]
+LONGEST = ["pages", "test_edition"]
 
 
 def group(nodeid: str) -> str:
