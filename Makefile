@@ -36,9 +36,10 @@ setup: .venv/ready
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# As many processes as there are cores, at most four for the sake of memory, each with one thread (tests/conftest.py).
 test: setup
 	@$(BIN)/doit vendor live
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4
 
 lint: setup
 	$(BIN)/ruff check

@@ -30,7 +30,6 @@ from nbformat.reader import NotJSONError
 from papermill.exceptions import PapermillExecutionError
 
 from umsn.cli.options import LARGEST_SEED, Parser, number
-from umsn.experiments.parameters import PARAMETERS
 from umsn.files import InputError, read_text, whole
 from umsn.places import FIGURES
 from umsn.recipes import recipe
@@ -64,6 +63,8 @@ def changed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
 
 def typed(name: str, text: str) -> Any:
     """A parameter's value from a command line. Raises InputError where its type is another."""
+    from umsn.experiments.parameters import PARAMETERS  # with torch, which most runs leave to the kernel
+
     kinds = PARAMETERS[name][1] if name in PARAMETERS else (str,)
     if str in kinds:
         return text

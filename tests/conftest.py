@@ -14,6 +14,40 @@ from umsn.pages.serving import served
 
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
+#: Modules that read executed notebooks or the pages, which take minutes and are made once: all are one process's work.
+PAGES = {"test_book", "test_comforts", "test_hover", "test_live", "test_notebooks"}
+#: The groups that take longest. They begin first, so that the processes of `make test` end at about the same time.
+LONGEST = ["pages", "test_edition"]
+
+
+def group(nodeid: str) -> str:
+    """What a process of `make test` takes on as a whole: a module, or all `PAGES`."""
+    module = Path(nodeid.partition("::")[0]).stem
+    return "pages" if module in PAGES else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each process one group after the other, in the order of the items."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Put the longest groups first, and refuse a module that would make the pages once more."""
+    for item in items:
+        if {"copy", "executed", "html", "site"} & set(item.fixturenames) and group(item.nodeid) != "pages":
+            raise pytest.UsageError(f"{item.path.name} reads the pages: tests/conftest.py must name it in PAGES")
+    if hasattr(config, "workerinput"):
+        places = {name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get(group(item.nodeid), len(places)))
+
 
 @pytest.fixture(scope="session")
 def home() -> Path:
