@@ -171,15 +171,16 @@ def code_of(notebook: Path) -> str:
 def in_turn() -> dict[Path, list[str]]:
     """The notebooks in the order in which they are begun, each with those that it waits for.
 
-    Those that train wait for each other, so that each finds what the one before has left. What else reads the training
-    faces waits for the first of them, which draws them. Trainings take longest and begin first.
+    They stand in two rows, and one of each runs at a time. Those that train are a row: each goes on with what the one
+    before has left. All others are the second; what reads the training faces ends it, for the first to train draws
+    them.
     """
     code = {notebook: code_of(notebook) for notebook in NOTEBOOKS}
     train = [notebook for notebook in NOTEBOOKS if "edition.train(" in code[notebook]]
-    waits = {after: [f"notebooks:{before.stem}"] for before, after in pairwise(train)}
-    read = [n for n in NOTEBOOKS if "edition.training_faces" in code[n] and n not in train]
-    waits |= {notebook: [f"notebooks:{train[0].stem}"] for notebook in read}
-    return {notebook: waits.get(notebook, []) for notebook in dict.fromkeys([*train, *NOTEBOOKS])}
+    others = sorted(set(NOTEBOOKS) - set(train), key=lambda n: ("edition.training_faces" in code[n], n))
+    waits = {after: [before] for row in (train, others) for before, after in pairwise(row)}
+    waits[others[-1]] = [*waits.get(others[-1], []), train[0]]
+    return {n: [f"notebooks:{before.stem}" for before in waits.get(n, [])] for n in (*train, *others)}
 
 
 def inputs(notebook: Path) -> list[Path]:
