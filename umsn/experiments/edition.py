@@ -40,7 +40,7 @@ DATA_SETS = {"helen": "Helen", "celeba": "CelebA", "pubfig": "PubFig"}
 
 #: Minutes that a stage may take, by recipe, so that a busy machine makes a shorter training and not a longer wait. An
 #: idle one stays far below them; where a stage is cut, the pages say so.
-STAGE_MINUTES = {"laptop": 4.0}
+STAGE_MINUTES = {"laptop": 3.0}
 
 #: What files of VGG-Face's weights end in.
 VGG_FACE = (".pth", ".pt", ".safetensors")
