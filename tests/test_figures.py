@@ -257,6 +257,8 @@ def test_numbers_stand_on_the_right_and_words_on_the_left():
     heads = [attributes.get("class", "") for tag, attributes in parts if attributes.get("scope") == "col"]
     assert heads == ["", "number short", "number short", "short"]
     assert '<th scope="row" class="short">Xu et al.<br><small>CVPR 2013</small></th>' in page
+    mixed = pd.DataFrame({"fact": ["width", "decay"], "value": ["64", "cosine"]})
+    assert "number" not in tables.plain(mixed, caption="Facts")._repr_html_()
 
 
 def test_two_numbers_for_one_place_are_refused():

@@ -183,7 +183,7 @@ def to_html(cells: pd.DataFrame, *, caption: str, records: Sequence[str] = ()) -
 
     The caption leads to ``records`` on the page that lists them.
 
-    Numbers, and the headings of columns that hold nothing else, have the class ``number``; columns that open a group
+    Columns that hold nothing but numbers have the class ``number``, their headings too; columns that open a group
     ``opens``; what is not broken into lines ``short`` (book.css).
     """
     levels, names = cells.columns.nlevels, [str(name or "") for name in cells.index.names]
@@ -200,7 +200,7 @@ def to_html(cells: pd.DataFrame, *, caption: str, records: Sequence[str] = ()) -
     for key, row in zip(cells.index, cells.to_numpy(), strict=True):
         titles = key if isinstance(key, tuple) else (key,)
         heads = "".join(_head(str(title)) for title in titles)
-        body = "".join(_data(str(value), first) for value, first in zip(row, opens, strict=True))
+        body = "".join(_data(str(value), *kind) for value, *kind in zip(row, opens, numeric, strict=True))
         lines.append(f"<tr>{heads}{body}</tr>")
     return "\n".join([*lines, "</tbody>", "</table>"])
 
@@ -232,11 +232,11 @@ def _head(words: str) -> str:
     return f'<th scope="row"{_class(short=len(named[1] if named else words) <= SHORT)}>{shown}</th>'
 
 
-def _data(words: str, first: bool) -> str:
+def _data(words: str, first: bool, numeric: bool) -> str:
     """One cell; an interval goes under its number."""
     number = NUMBER.fullmatch(words)
     shown = f"{number[1]}<br><small>{number[2]}</small>" if number and number[2] else escape(words)
-    names = {"number": _is_number(words), "short": not _is_number(words) and len(words) <= SHORT}
+    names = {"number": numeric, "short": not _is_number(words) and len(words) <= SHORT}
     return f"<td{_class(**names, opens=first)}>{shown}</td>"
 
 
