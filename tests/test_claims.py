@@ -210,7 +210,8 @@ def test_recognition_waits_for_rivals(kept, tmp_path):
     top, near = people.recognised_over_rivals(tmp_path), people.nearer_features(tmp_path)
     assert (top.state, near.state) == ("partly", "partly")
     assert top.effects[0].paper == (21.0,)
-    assert near.effects[0].mean == pytest.approx(0.3013 - 0.1608)
+    far = {row["method"]: row["mean"] for row in record["distance"]}
+    assert near.effects[0].mean == pytest.approx(far["xu"] - far["umsn"])
     assert Less("rivals", (1, 6)) in top.less and Less("stand-in", ("VGG-Face",)) in near.less
 
 
