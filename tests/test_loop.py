@@ -55,7 +55,7 @@ def test_a_run_out_of_time_goes_on_to_the_same_weights(tmp_path):
     train(whole, FACES, stages=["parse-clean"], say=None)
     calls = 0
     while weights_step(parts) < 4:
-        train(parts, FACES, stages=["parse-clean"], minutes=1e-6, say=None)
+        train(parts, FACES, stages=["parse-clean"], minutes=1e-4, say=None)
         calls += 1
     assert calls == 4
     assert same(whole.checkpoint("parse-clean"), parts.checkpoint("parse-clean"))
@@ -136,7 +136,7 @@ def test_a_run_killed_fifty_times_goes_on_to_the_same_weights(tmp_path):
 
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     run = run_in(tmp_path)
-    train(run, FACES, stages=["parse-clean"], minutes=1e-6, say=None)
+    train(run, FACES, stages=["parse-clean"], minutes=1e-4, say=None)
     before = run.checkpoint("parse-clean").read_bytes()
     write = Path.write_bytes
 

@@ -80,7 +80,7 @@ def test_an_interrupted_rival_goes_on_to_the_same_weights(trained, tmp_path, nam
     """Also its critic, which the checkpoint holds as well."""
     parts = parsed(trained, tmp_path)
     for _ in range(4):
-        stages.train(parts, FACES, stages=[name], minutes=1e-6, say=None)
+        stages.train(parts, FACES, stages=[name], minutes=1e-4, say=None)
     assert weights.load(parts.checkpoint(name))[1]["step"] == 4
     assert same(parts.checkpoint(name), trained.checkpoint(name))
     held = weights.load(parts.checkpoint(name))[0]
