@@ -35,18 +35,8 @@ from umsn.recipes import LONG
 PYTHON = sys.executable
 os.environ["PATH"] = os.pathsep.join([str(Path(PYTHON).parent), os.environ["PATH"]])
 FOLDERS = ("faces", "test", "gallery", "runs")
-NAMES = (
-    *FOLDERS,
-    "seed",
-    "device",
-    "layout",
-    "test_layout",
-    "gallery_layout",
-    "window",
-    "descriptor",
-    "weights",
-    "minutes",
-)
+LAYOUTS = ("layout", "test_layout", "gallery_layout")
+NAMES = (*FOLDERS, *LAYOUTS, "seed", "device", "window", "descriptor", "weights", "minutes")
 RECIPE = os.environ.get("RECIPE", "laptop")
 #: The edition's other parameters, as `book/run.py` takes them; folders as seen from everywhere.
 EDITION = {name: os.environ[name.upper()] for name in NAMES if os.environ.get(name.upper())}

@@ -37,6 +37,18 @@ def test_a_notebook_depends_on_what_it_imports_and_reads(dodo, tmp_path):
     assert all(path.exists() for path in found)
 
 
+def test_trainings_wait_for_each_other_and_never_for_what_does_not_train(dodo):
+    waits = dodo.in_turn()
+    assert sorted(waits) == dodo.NOTEBOOKS
+    begun = [f"notebooks:{notebook.stem}" for notebook in waits]
+    train = [f"notebooks:{n.stem}" for n in dodo.NOTEBOOKS if "edition.train(" in dodo.code_of(n)]
+    assert train and begun[: len(train)] == train
+    for place, (notebook, before) in enumerate(waits.items()):
+        assert set(before) <= set(begun[:place])
+        assert f"notebooks:{notebook.stem}" not in train or before == begun[max(0, place - 1) : place]
+        assert "edition.training_faces" not in dodo.code_of(notebook) or train[0] in before or place < len(train)
+
+
 def test_every_notebook_is_in_the_table_of_contents(dodo, home):
     toc = (home / "_toc.yml").read_text("utf-8")
     assert dodo.NOTEBOOKS

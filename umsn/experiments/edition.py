@@ -39,7 +39,7 @@ from umsn.training.stages import Run
 DATA_SETS = {"helen": "Helen", "celeba": "CelebA", "pubfig": "PubFig"}
 
 #: Minutes that a stage may take, by recipe, so that a busy machine makes a shorter training and not a longer wait. An
-#: idle one stays far below them; where a stage is cut, the pages say so.
+#: idle one stays below them; where a stage is cut, the pages say so.
 STAGE_MINUTES = {"laptop": 3.0}
 
 #: What files of VGG-Face's weights end in.

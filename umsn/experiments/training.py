@@ -134,7 +134,8 @@ def _images(start: str | None) -> int:
     if not found:
         raise InputError(f"weights {start!r}: not in {archive.INDEX}; those that a training went on from were expected")
     _, facts, _ = archive.kept(found[0])
-    return facts["iterations"] * facts["recipe"]["whole"]["batch"] + _images(facts.get("start"))
+    batch = facts.get("batch") or facts["recipe"]["whole"]["batch"]  # a longer training has its own
+    return facts["iterations"] * batch + _images(facts.get("start"))
 
 
 def _told(stage: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
