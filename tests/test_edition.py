@@ -135,7 +135,7 @@ def test_a_stage_that_was_cut_is_told_in_the_caption(tmp_path):
     whole, plan = [{"step": edition.recipe.whole.iterations}], edition.recipe.stream.iterations
     assert edition.cut({"umsn": whole, "bnet": []}) == ""
     said = edition.cut({"umsn": whole, "stream-hair": [{"step": 1}, {"step": plan - 1}]})
-    assert said == f"; cut, since the machine was busy: stream-hair after {plan - 1} of {plan} iterations"
+    assert said == f"; out of time: stream-hair after {plan - 1} of {plan} iterations"
 
 
 @pytest.mark.slow

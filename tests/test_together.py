@@ -48,3 +48,13 @@ def test_side_by_side_gives_the_same_weights(tmp_path, monkeypatch, one_thread):
         assert [rows[-1]["step"] for rows in histories.values()] == [3, 3]
     for one, other in zip(*found, strict=True):
         assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.slow
+def test_a_stage_that_is_out_of_time_is_not_gone_on_with_at_once(tmp_path, monkeypatch):
+    faces, run = synthetic.faces(4, seed=0, size=48, shots_per_identity=1), Run(tmp_path, recipe("smoke"), 0)
+    stages.train(run, faces, stages=("parse-clean", "parse-blurry"), say=None)
+    monkeypatch.setattr(together, "WORTH", 1)
+    monkeypatch.setattr(together, "cores", lambda: 2)
+    histories = together.train(run, faces, ROWS, each=1e-6)
+    assert {name: rows[-1]["step"] for name, rows in histories.items()} == dict.fromkeys(ROWS, 1)

@@ -119,7 +119,7 @@ class Edition:
         short = [
             f"{name} after {step:,} of {wanted:,} iterations" for name, (step, wanted) in ends.items() if step < wanted
         ]
-        return f"; cut, since the machine was busy: {', '.join(short)}" if short else ""
+        return f"; out of time: {', '.join(short)}" if short else ""
 
     def pipeline(self, row: str = "umsn", device: str = "cpu") -> Pipeline:
         """Trained networks of a row of Table VI, by ``weights``: the edition's own, the package's or a file's.

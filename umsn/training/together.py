@@ -49,9 +49,9 @@ def train(
     histories: dict[str, list[dict[str, float]]] = {}
     for lot in lots(names):
         waiting = [name for name in lot if left(run, name) >= WORTH]
-        if len(waiting) > 1:
-            _side_by_side(run, faces, waiting, validation, each)
-        histories |= stages.train(run, faces, stages=lot, **options)  # what is finished only tells its history
+        found = _side_by_side(run, faces, waiting, validation, each) if len(waiting) > 1 else {}
+        found |= stages.train(run, faces, stages=[name for name in lot if name not in found], **options)
+        histories |= {name: found[name] for name in lot}
     return histories
 
 
@@ -73,13 +73,15 @@ def left(run: Run, name: str) -> int:
 
 def _side_by_side(
     run: Run, faces: FaceSet, names: Sequence[str], validation: FaceSet | None, each: float | None
-) -> None:
+) -> dict[str, list[dict[str, float]]]:
     workers = min(cores(), len(names))
     one = partial(_train, run, faces, validation, each, cores() // workers)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        list(pool.map(one, names))
+        return dict(zip(names, pool.map(one, names), strict=True))
 
 
-def _train(run: Run, faces: FaceSet, validation: FaceSet | None, each: float | None, threads: int, name: str) -> None:
+def _train(
+    run: Run, faces: FaceSet, validation: FaceSet | None, each: float | None, threads: int, name: str
+) -> list[dict[str, float]]:
     torch.set_num_threads(threads)
-    stages.train(run, faces, stages=[name], validation=validation, each=each, say=None)
+    return stages.train(run, faces, stages=[name], validation=validation, each=each, say=None)[name]
