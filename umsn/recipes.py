@@ -92,7 +92,7 @@ REAL_SHAKES = {"kernels": 20_000, "anxiety": (0.0005, 0.02)}
 
 LAPTOP = _short(
     "laptop",
-    iterations=(120, 120, 40, 80),
+    iterations=(80, 80, 30, 50),
     batch=4,
     rate=2e-3,
     width=32,
