@@ -1,20 +1,22 @@
 """Is the layout for a GPU faster here? A step of a stage, by layout, taken by turns in one run.
 
 `python benchmarks/network_layouts.py --json layouts.json`: seconds a step of UMSN's stage, batch, masks and Adam
-included, with the plain networks, with channels last in memory, and in the layout; on a GPU (`--device cuda`) also the
-kernels that a step starts. Every step in the layout is compared with the plain networks first. `--compile` adds
-torch.compile on a CPU, which takes minutes to begin with. Run it on an idle machine.
+included, with the plain networks, with channels last in memory, and in the layout, and the operators that a step has
+torch start; on a GPU (`--device cuda`) also the kernels. Every step in the layout is compared with the plain networks
+first. `--compile` adds torch.compile on a CPU, which takes minutes to begin with. Run it on an idle machine.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 import torch
 from speed import AGAIN, by_turns
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from umsn.data import synthetic
 from umsn.files import write_json
@@ -31,6 +33,26 @@ from umsn.training.stages import Whole
 from umsn.training.steps import PlainStep, Step
 
 RATE = 1e-4
+
+
+class Operators(TorchDispatchMode):
+    """How many operators torch starts; those that only look at a tensor in another way do not count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        returns = [found.alias_info for found in operation._schema.returns]
+        self.count += not any(alias is not None and not alias.is_write for alias in returns)
+        return operation(*args, **(kwargs or {}))
+
+
+def operators(action: Callable[[], object]) -> int:
+    """The operators that an action starts."""
+    with Operators() as counter:
+        action()
+    return counter.count
 
 
 def steps(source: Source, variant: str, batch: int, compiled: bool) -> tuple[dict[str, Step], dict[str, object]]:
@@ -78,6 +100,9 @@ def main() -> None:
     actions = {
         n: partial(lambda way: way(source.draw(chosen.batch, random), next(numbers), RATE), w) for n, w in ways.items()
     }
+    # a replayed graph starts none, and what is compiled starts what a compiler made
+    eager = {} if source.kernels.device.type == "cuda" else {n: a for n, a in actions.items() if "compiled" not in n}
+    started = {name: operators(action) for name, action in eager.items()}
     kernels = {name: counted(action, source.kernels.device)[1] for name, action in actions.items()}
     times = by_turns(actions, chosen.turns, least=0)
     rows = [
@@ -86,6 +111,7 @@ def main() -> None:
             "seconds a step": round(seconds, 4),
             "ms an image": round(1e3 * seconds / chosen.batch, 2),
             "times as fast as plain": round(times["plain"] / seconds, 2),
+            "operators a step": started.get(name),
             "kernels a step": kernels[name],
         }
         for name, seconds in times.items()

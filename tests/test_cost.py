@@ -6,6 +6,7 @@ from torch import nn
 
 from umsn.faces import K
 from umsn.networks import cost
+from umsn.networks.blocks import SharedSmoothing
 from umsn.networks.confidence import ConfidenceNetwork
 from umsn.networks.deblurring import FNet, build, parameters
 from umsn.networks.parsing import SNet
@@ -88,6 +89,25 @@ def test_the_papers_widths_cost_what_the_book_says():
 def test_other_arguments_are_refused():
     with pytest.raises(ValueError, match=r"Linear\.forward takes input"):
         cost.macs(nn.Linear(2, 2))
+
+
+def test_what_a_step_moves_is_counted():
+    class One(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Conv2d(3, 5, 3, padding=1)
+            self.smooth = SharedSmoothing()
+
+        def forward(self, image):
+            return self.smooth(torch.relu(self.body(image)))
+
+    # input, output, weights; then the gradient of the output, input, weights again, and the gradients of the weights
+    inside, outside, weights, bias = 3 * 64, 5 * 64, 5 * 3 * 9, 5
+    forward, backward = inside + outside + weights + bias, outside + inside + 2 * weights + bias
+    assert cost.moved(One(), size=8, learns=False) == 2 * forward / 2**20
+    assert cost.moved(One(), size=8) == 2 * (forward + backward) / 2**20
+    with pytest.raises(ValueError, match="images or masks"):
+        cost.moved(nn.Linear(3, 3))
 
 
 def test_what_is_kept_for_the_gradients_is_counted():

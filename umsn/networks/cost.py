@@ -13,6 +13,8 @@ from collections.abc import Mapping
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from umsn.faces import K
@@ -27,22 +29,62 @@ from umsn.recipes import Recipe
 CHANNELS = {"image": 3, "blurred": 3, "restored": 3, "sharp": 3, "mask": 1, "masks": K}
 
 
+#: Operations that no compiler fuses with each other; their neighbours can be fused with them.
+UNFUSED = tuple(f"aten.{name}" for name in ("convolution", "native_batch_norm"))
+
+
+class _Moved(TorchDispatchMode):
+    """Numbers that convolutions and norms read and write, each tensor once for an operation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        found = operation(*args, **(kwargs or {}))
+        given = dict(zip((argument.name for argument in operation._schema.arguments), args, strict=False))
+        smoothing = given.get("groups", 1) > 1
+        if str(operation).startswith(UNFUSED) and not smoothing:
+            self.numbers += sum(t.numel() for t in tree_leaves((args, kwargs, found)) if isinstance(t, Tensor))
+        return found
+
+
+def moved(network: nn.Module, *, size: int = 128, learns: bool = True) -> float:
+    """MiB between memory and processor that one image of size x size costs a training step at least, in bfloat16.
+
+    Convolutions, norms and their gradients read and write each of their tensors once; all other operations count as
+    fused with them. ``learns`` is false for a network that is only asked. Weights are counted as if for one image, so a
+    large batch moves a little less. Raises ValueError as `macs` does.
+    """
+    inputs = _inputs(network, size)
+    with _Moved() as counter, torch.set_grad_enabled(learns):
+        found = copy.deepcopy(network).to("meta")(*inputs)
+        if learns:
+            sum(t.sum() for t in tree_leaves(found) if isinstance(t, Tensor) and t.requires_grad).backward()
+    return 2 * counter.numbers / 2**20
+
+
 def macs(network: nn.Module, *, size: int = 128) -> dict[str, int]:
     """MACs of one forward pass on an image of size x size, by part: "" is the whole, "streams.0" a part of it.
 
     Nothing is computed: the network is copied to torch's meta device, where only shapes are known. Raises ValueError
     when the network's `forward` has arguments that are not images or masks.
     """
-    names = list(inspect.signature(network.forward).parameters)
-    if unknown := [name for name in names if name not in CHANNELS]:
-        raise ValueError(f"{type(network).__name__}.forward takes {', '.join(unknown)}; images or masks were expected")
-    inputs = [torch.empty(1, CHANNELS[name], size, size, device="meta") for name in names]
+    inputs = _inputs(network, size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         copy.deepcopy(network).to("meta").eval()(*inputs)
     root = type(network).__name__
     counts = {name: sum(found.values()) // 2 for name, found in counter.get_flop_counts().items()}
     parts = {name.removeprefix(f"{root}."): count for name, count in counts.items() if name.startswith(f"{root}.")}
     return {"": counts["Global"], **parts}
+
+
+def _inputs(network: nn.Module, size: int) -> list[Tensor]:
+    """What the network's `forward` takes, on torch's meta device. Raises ValueError for what is no image or mask."""
+    names = list(inspect.signature(network.forward).parameters)
+    if unknown := [name for name in names if name not in CHANNELS]:
+        raise ValueError(f"{type(network).__name__}.forward takes {', '.join(unknown)}; images or masks were expected")
+    return [torch.empty(1, CHANNELS[name], size, size, device="meta") for name in names]
 
 
 def kept(network: nn.Module, *, size: int = 128) -> float:
