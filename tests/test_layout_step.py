@@ -43,8 +43,17 @@ def small_network() -> SNet:
         return SNet(widths=(4, 12))
 
 
-def flat_of(network: nn.Module, seen: torch.dtype = FLOAT, form: torch.memory_format = torch.channels_last) -> Flat:
-    return Flat(list(places(laid_out(network))), torch.optim.Adam(network.parameters(), 1e-3), seen, form)
+def adam(network: nn.Module, decay: float = 0) -> torch.optim.Adam:
+    return torch.optim.Adam(network.parameters(), 1e-3, weight_decay=decay, decoupled_weight_decay=True)
+
+
+def flat_of(
+    network: nn.Module,
+    seen: torch.dtype = FLOAT,
+    form: torch.memory_format = torch.channels_last,
+    decay: float = 0,
+) -> Flat:
+    return Flat(list(places(laid_out(network))), adam(network, decay), seen, form)
 
 
 @pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
@@ -61,9 +70,10 @@ def test_weights_keep_their_names_and_bits_as_views_of_one_vector(form):
     assert all(torch.equal(network.state_dict()[name], before[name] + 1) for name in before)
 
 
-def test_steps_of_adam_are_torch_s_and_leave_the_padding_zero():
+@pytest.mark.parametrize("decay", [0, 0.5])
+def test_steps_of_adam_are_torch_s_and_leave_the_padding_zero(decay):
     network, same = small_network(), small_network()
-    flat, optimiser = flat_of(network), torch.optim.Adam(same.parameters(), 1e-3)
+    flat, optimiser = flat_of(network, decay=decay), adam(same, decay)
     padding = flat.padding()
     assert 0 < padding.sum() < flat.length
     for step in range(5):
@@ -151,9 +161,10 @@ def test_a_run_in_the_layout_is_the_plain_one_to_rounding(both):
     for stage in UP_TO_UMSN:
         plain, ours = (histories[name][stage] for name in ("plain", "gpu"))
         assert [row["step"] for row in ours] == [row["step"] for row in plain]
-        for row, expected in zip(ours, plain, strict=True):
+        for number, (row, expected) in enumerate(zip(ours, plain, strict=True)):
             names = row.keys() - {"step", "seconds"}
-            assert {n: row[n] for n in names} == pytest.approx({n: expected[n] for n in names}, rel=2e-2, abs=1e-3)
+            far = 1e-3 if (stage, number) == (UP_TO_UMSN[0], 0) else 0.1  # all others follow what came before them
+            assert {n: row[n] for n in names} == pytest.approx({n: expected[n] for n in names}, rel=far, abs=far / 20)
         first, second = (weights.load(runs[name].checkpoint(stage))[0] for name in ("plain", "gpu"))
         assert {n: t.shape for n, t in first.items()} == {n: t.shape for n, t in second.items()}
     assert sum("layout gpu, differs from plain: " in line for line in said) == len(UP_TO_UMSN)
