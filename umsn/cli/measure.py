@@ -13,8 +13,8 @@ ABOUT = "make a record of the book", "umsn measure conditions --people 40 --json
 
 #: Those of `umsn.experiments.catalogue`, said again so that help needs no import.
 NAMES = (
-    "astronaut, conditions, confidences, curves, descriptor, evaluate, masks, readings, recognition, relative, "
-    "seeds, statistics, training"
+    "astronaut, choices, conditions, confidences, curves, descriptor, evaluate, masks, readings, recognition, "
+    "relative, seeds, statistics, training"
 )
 
 

@@ -52,6 +52,21 @@ def add_options(add: Add) -> None:
     add("--precision", default="auto", help="float32, bfloat16, or auto (default): bfloat16 on a GPU that has it")
     add("--compile", action="store_true", help="have torch compile the networks' blocks: a slow start, then faster")
     add(
+        "--average",
+        type=decimal(0, 1),
+        default=0.0,
+        metavar="PART",
+        help="beyond the paper: leave an average of the weights over the steps, of which PART stays at each, say 0.999",
+    )
+    add(
+        "--weight-decay",
+        type=decimal(0, 1),
+        default=0.0,
+        metavar="PART",
+        help="beyond the paper: train with AdamW, which shrinks the weights by PART of the rate at each step",
+    )
+    add("--error", default="l1", help="of a pixel: l1 (default, the paper's) or charbonnier, for rows of Table VI")
+    add(
         "--network-layout",
         default="auto",
         metavar="WHICH",
@@ -75,7 +90,7 @@ def run(options: argparse.Namespace) -> None:
     from umsn.files import InputError, check_folder, check_place
     from umsn.networks.weights import is_ours
     from umsn.recipes import recipe
-    from umsn.training import stages, steps
+    from umsn.training import choices, stages, steps
 
     chosen = recipe(options.recipe)
     to_learn, to_validate = _wanted(options, chosen.faces)
@@ -90,6 +105,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"precision {options.precision!r}: expected auto, float32 or bfloat16")
     if options.network_layout not in steps.LAYOUTS:
         raise InputError(f"network layout {options.network_layout!r}: expected {', '.join(steps.LAYOUTS)}")
+    own = choices.Choices(options.average, options.weight_decay, options.error)
     check_folder(options.out)
     for path in _exports(Path(options.out), names).values():
         check_place(path, ours=is_ours)
@@ -109,8 +125,10 @@ def run(options: argparse.Namespace) -> None:
             compiled=options.compile,
             backbone=Path(options.backbone) if options.backbone else None,
             layout=options.network_layout,
+            choices=own,
         )
         stages.check_backbone(work, names)
+        stages.check_choices(work, names)
         faces, validation = _training_faces(options, to_learn), _validation_faces(options, to_validate)
         stages.train(
             work,

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 from umsn import schema
 from umsn.experiments import (
     astronaut,
+    choices,
     conditions,
     confidences,
     curves,
@@ -29,6 +30,7 @@ from umsn.recognition import Judge, shipped_descriptor
 #: Keyword arguments are the experiment's options; ``networks`` and ``descriptor`` are what it is asked of.
 EXPERIMENTS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "astronaut": astronaut.measure,
+    "choices": choices.measure,
     "conditions": conditions.measure,
     "confidences": confidences.measure,
     "curves": curves.measure,

@@ -146,5 +146,5 @@ def _told(stage: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rounded(row: Mapping[str, float]) -> dict[str, float]:
     """What a history keeps of a row: losses, confidences, and what was measured on unseen faces."""
-    kept = ("l1", "L_", "C_", "validation")
+    kept = ("l1", "charbonnier", "L_", "C_", "validation")
     return {"step": row["step"]} | {k: round(v, 5) for k, v in row.items() if k.startswith(kept)}

@@ -7,14 +7,22 @@ from collections.abc import Callable
 from torch import Tensor
 
 
-def class_losses(restored: Tensor, sharp: Tensor, masks: Tensor) -> Tensor:
+def class_losses(
+    restored: Tensor, sharp: Tensor, masks: Tensor, error: Callable[[Tensor], Tensor] = Tensor.abs
+) -> Tensor:
     """L(m_i x-hat, m_i x) of Eq. 3, the L1 distance of each class: images (B, 3, H, W), masks (B, K, H, W)  ->  (B, K).
 
     The mean is over all pixels and colours of the image, so that with masks that sum to 1 the classes add up to the L1
-    loss of Eq. 1, and lambda = 0.01 gives confidences of the size that Table VII shows.
+    loss of Eq. 1, and lambda = 0.01 gives confidences of the size that Table VII shows. ``error`` makes of differences
+    what is averaged: the paper's is their size, another one is `charbonnier`.
     """
-    error = (restored - sharp).abs().mean(dim=1, keepdim=True)  # (B, 1, H, W)
-    return (masks * error).mean(dim=(2, 3))
+    by_pixel = error(restored - sharp).mean(dim=1, keepdim=True)  # (B, 1, H, W)
+    return (masks * by_pixel).mean(dim=(2, 3))
+
+
+def charbonnier(difference: Tensor) -> Tensor:
+    """sqrt(d^2 + 1e-6): the size of a difference, but smooth at 0; not the paper's (Charbonnier et al., ICIP 1994)."""
+    return (difference.square() + 1e-6).sqrt()
 
 
 def reconstruction_loss(restored: Tensor, sharp: Tensor, masks: Tensor) -> Tensor:

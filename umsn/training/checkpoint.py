@@ -24,6 +24,7 @@ except ImportError:  # Windows has other locks
 
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  #: of Adam, besides the step
+AVERAGE = "average."  #: what names of averaged weights begin with
 
 #: What a checkpoint says of how far it has come.
 REACHED = schema.fields(
@@ -73,12 +74,19 @@ class State(NamedTuple):
 class Checkpoint:
     """A file of weights and both moments of Adam, with step, history and facts; its history lies beside it as JSON.
 
-    ``facts`` say which training it is: one that finds other facts in the file is refused. Among several processes the
-    first one writes.
+    ``facts`` say which training it is: one that finds other facts in the file is refused. An ``average`` of the
+    weights, by their names, is kept beside them. Among several processes the first one writes.
     """
 
-    def __init__(self, path: Path, task: nn.Module, optimiser: torch.optim.Adam, facts: Mapping[str, Any]) -> None:
-        self.path, self.task, self.optimiser = path, task, optimiser
+    def __init__(
+        self,
+        path: Path,
+        task: nn.Module,
+        optimiser: torch.optim.Adam,
+        facts: Mapping[str, Any],
+        average: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.path, self.task, self.optimiser, self.average = path, task, optimiser, average or {}
         self.facts = json.loads(json.dumps(facts))
         self.made = provenance() if processes.first() else {}
 
@@ -95,7 +103,7 @@ class Checkpoint:
             return State()
         tensors, found = weights.load(self.path)
         told = {"validation": self.facts.get("validation"), **found}  # a run that was not measured may be from now on
-        differ = [key for key in self.facts if told.get(key) != self.facts[key]]
+        differ = [key for key in {*self.facts, "choices"} if told.get(key) != self.facts.get(key)]
         if differ:
             raise InputError(
                 f"{self.path}: a checkpoint of another run ({', '.join(differ)} differ); continue that one or remove it"
@@ -105,6 +113,8 @@ class Checkpoint:
         if moments := self._moments(tensors):
             groups = self.optimiser.state_dict()["param_groups"]
             self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        for name, value in self.average.items():
+            value.copy_(self._averaged(tensors, name, value))
         state = State(found["step"], found["seconds"], tuple(found["history"]), found["sums"])
         if processes.first() and not self._is_told(state):
             self._tell(self.path, {**self.facts, **_plain(state), "layout": found.get("layout", {})})
@@ -120,6 +130,7 @@ class Checkpoint:
         name = f"{self.path.stem}-{state.step:06d}{self.path.suffix}"
         path = self.path.with_name(name) if snapshot else self.path
         tensors = {f"task.{name}": tensor for name, tensor in self.task.state_dict().items()}
+        tensors |= {f"{AVERAGE}{name}": tensor for name, tensor in self.average.items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{name}": value for name, value in moments.items()}
         facts = {**self.facts, **_plain(state), "layout": dict(layout or {})}
@@ -136,6 +147,13 @@ class Checkpoint:
         except InputError:
             return False
         return isinstance(found, dict) and found.get("step") == state.step and "provenance" in found
+
+    def _averaged(self, tensors: Mapping[str, Tensor], name: str, own: Tensor) -> Tensor:
+        """A parameter's average in the file. Raises InputError where it is missing or of another shape."""
+        found = tensors.get(f"{AVERAGE}{name}")
+        if found is None or found.shape != own.shape or not found.is_floating_point():
+            raise InputError(f"{self.path}: no average of {name}; a whole checkpoint was expected")
+        return found
 
     def _moments(self, tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
         """Adam's state by the number of the parameter. Raises InputError for those that fit no parameter."""

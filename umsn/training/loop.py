@@ -10,6 +10,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from umsn.networks.blocks import compile_blocks
 from umsn.recipes import Schedule
 from umsn.training.batches import Drawn, Source
 from umsn.training.checkpoint import Checkpoint, State
+from umsn.training.choices import THE_PAPERS, Average, Choices
 from umsn.training.history import Clock, History, Milestones, ProgressLine
 from umsn.training.passes import counted, fast_type, measured
 from umsn.training.plan import seconds_a_step
@@ -47,6 +49,7 @@ def fit(
     read_every: int | None = None,
     compiled: bool = False,
     layout: Layout = "auto",
+    choices: Choices = THE_PAPERS,
     plan: Callable[[float], int] | None = None,
     say: Callable[[str], None] | None = print,
 ) -> list[dict[str, float]]:
@@ -64,6 +67,8 @@ def fit(
     read_every: steps between two readings of the loss and the clock; by default 1, on a GPU 20, since reading waits
     compiled: have torch compile the task's ResBlocks
     layout: how the networks are laid out while they are trained, as for `stepping`
+    choices: what is done otherwise than in the paper; an average of the weights is kept beside them, and is what
+        ``validate`` measures
     plan: asked, where there is no checkpoint yet, how many iterations it shall be, given the seconds that one takes
     say: is told how far it is; None is silent
 
@@ -76,8 +81,10 @@ def fit(
     device = source.kernels.device
     precision = precision or fast_type(device)
     about = {"schedule": asdict(schedule), "seed": seed, "precision": str(precision).removeprefix("torch.")}
-    optimiser = _placed(task, device, compiled)
-    checkpoint = Checkpoint(path, task, optimiser, {**(facts or {}), **about})
+    about |= {"choices": asdict(choices)} if choices != THE_PAPERS else {}
+    optimiser = _placed(task, device, compiled, choices.weight_decay)
+    average = Average(task, choices.average) if choices.average else None
+    checkpoint = Checkpoint(path, task, optimiser, {**(facts or {}), **about}, average and average.values)
     found = checkpoint.resume()
     if found.step >= schedule.iterations:
         return list(found.history)
@@ -106,6 +113,8 @@ def fit(
         terms, kernels = counted(learn, device) if step == found.step else (learn(), how.kernels_a_step)
         how.kernels_a_step = kernels
         history.add(terms)
+        if average is not None:
+            average.add(step)
         step += 1
 
         # nothing is read before it has to be
@@ -117,7 +126,8 @@ def fit(
         # a row of the history, now and then with scores on faces that are not trained on
         if due.row(step):
             look = validate is not None and processes.first() and due.validation(step)
-            scores = measured(task, validate, device, precision) if look else {}
+            with nullcontext() if average is None else average.in_place():
+                scores = measured(task, validate, device, precision) if look else {}
             history.close(step, found.seconds + clock.seconds, scores)
         progress(step, loss)
 
@@ -158,8 +168,8 @@ def _given(source: Source, schedule: Schedule, seed: int, name: str, step: int) 
     return source.draw(schedule.batch, generator_of(seed, name, step)), step, learning_rate(schedule, step)
 
 
-def _placed(task: nn.Module, device: torch.device, compiled: bool) -> torch.optim.Adam:
-    """Put the task on the device, ready to be trained, and make its optimiser."""
+def _placed(task: nn.Module, device: torch.device, compiled: bool, decay: float) -> torch.optim.Adam:
+    """Put the task on the device, ready to be trained, and make its optimiser: with a ``decay`` it is AdamW."""
     task.to(device).train()
     on_gpu = device.type == "cuda"
     if on_gpu:
@@ -167,4 +177,5 @@ def _placed(task: nn.Module, device: torch.device, compiled: bool) -> torch.opti
         task.to(memory_format=torch.channels_last)  # as the GPU's convolutions want it
     if compiled:
         compile_blocks(task)
-    return torch.optim.Adam([p for p in task.parameters() if p.requires_grad], fused=on_gpu)
+    own = [p for p in task.parameters() if p.requires_grad]
+    return torch.optim.Adam(own, fused=on_gpu, weight_decay=decay, decoupled_weight_decay=True)

@@ -29,7 +29,8 @@ from umsn.networks.parsing import FrozenParser, SNet
 from umsn.networks.rivals import LEARNED
 from umsn.recipes import PAPER, Recipe, Schedule
 from umsn.training.batches import Source, drawn_faces
-from umsn.training.checkpoint import alone
+from umsn.training.checkpoint import AVERAGE, alone
+from umsn.training.choices import THE_PAPERS, Choices
 from umsn.training.history import Clock
 from umsn.training.layout.step import keep_compiled
 from umsn.training.loop import fit, seed_of
@@ -53,6 +54,7 @@ class Run:
     compiled: bool = False  #: whether torch compiles the ResBlocks first: slow to begin, then faster
     backbone: Path | None = None  #: what a rival's backbone begins with, trained elsewhere (`check_backbone`)
     layout: Layout = "auto"  #: of the networks while they are trained, as for `steps.stepping`
+    choices: Choices = THE_PAPERS  #: for the stages after the streams: what is done otherwise than in the paper
 
     def checkpoint(self, stage: str) -> Path:
         """Where a stage keeps its weights."""
@@ -128,7 +130,8 @@ def _whole(run: Run, variant: Variant, *, confident: bool) -> Whole:
     else:
         for name, fnet in zip(CLASSES, network.streams, strict=False):
             run.trained(f"stream-{name}", fnet, "network.fnet")
-    return Whole(network, ConfidenceNetwork() if confident else None, run.parse(), run.features, run.recipe)
+    confidence = ConfidenceNetwork() if confident else None
+    return Whole(network, confidence, run.parse(), run.features, run.recipe, run.choices.error)
 
 
 def _rival(run: Run, name: str) -> Rival:
@@ -204,6 +207,16 @@ def check_backbone(run: Run, stages: Sequence[str]) -> None:
         LEARNED[name].begin(LEARNED[name].network(run.recipe.width), run.backbone)
 
 
+def check_choices(run: Run, stages: Sequence[str]) -> None:
+    """Raises InputError where the run's choices change none of these stages, or one that has a loss of its own."""
+    if run.choices == THE_PAPERS:
+        return
+    if not (wanted := [name for name in stages if STAGES[name].schedule == "whole"]):
+        raise InputError(f"{run.choices}: change no stage of {', '.join(stages)}; expected one after the streams")
+    if run.choices.error != "l1" and (own := [name for name in wanted if name in LEARNED]):
+        raise InputError(f"stage {own[0]!r} has a loss of its own; error l1 was expected")
+
+
 def train(
     run: Run,
     faces: FaceSet,
@@ -231,13 +244,14 @@ def train(
     precision: of the convolutions, as for `fit`
     say: is told how far it is; None is silent
 
-    Raises InputError for a stage that does not exist or whose forerunners have not run, and for a backbone that does
-    not fit.
+    Raises InputError for a stage that does not exist or whose forerunners have not run, and for a backbone or choices
+    that do not fit.
     """
     unknown = [s for s in stages if s not in STAGES]
     if unknown:
         raise InputError(f"stage {unknown[0]!r}: expected one of {', '.join(STAGES)}")
     check_backbone(run, stages)
+    check_choices(run, stages)
     source = Source.of(faces, run.recipe, seed=run.seed, device=device)
     facts = {"recipe": asdict(run.recipe), "data": data_hash(faces), "perceptual": run.features is not None}
     if run.start is not None:
@@ -272,6 +286,7 @@ def train(
                 precision=precision,
                 compiled=run.compiled,
                 layout=run.layout,
+                choices=run.choices if STAGES[name].schedule == "whole" else THE_PAPERS,
                 plan=None if plan is None or name in plan.stages else partial(plan.begin, name),
                 validate=None if unseen is None else partial(_validate, source=unseen),
                 say=say,
@@ -314,6 +329,8 @@ def export(run: Run, stage: str, path: Path, facts: Mapping[str, Any]) -> None:
     run.trained("parse-blurry", snet, "snet")
     kept = {f"snet.{n}": t for n, t in snet.state_dict().items()}
     kept |= {n.removeprefix("task."): t for n, t in tensors.items() if n.startswith("task.network.")}
+    averaged = {n.removeprefix(AVERAGE): t for n, t in tensors.items() if n.startswith(f"{AVERAGE}network.")}
+    kept |= averaged  # what was measured on the way
     recipe, method = run.recipe, STAGES[stage].method
     perceptual = found.get("perceptual", False) and (method not in LEARNED or LEARNED[method].perceptual)
     about = {
@@ -330,5 +347,6 @@ def export(run: Run, stage: str, path: Path, facts: Mapping[str, Any]) -> None:
         "start": found.get("start"),
         "perceptual": perceptual,
         "backbone": found.get("backbone"),
+        "choices": found.get("choices"),
     }
     weights.save(path, kept, {**about, **facts}, half=True)

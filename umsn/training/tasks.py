@@ -15,10 +15,14 @@ from umsn.evaluation import metrics
 from umsn.faces import CLASSES
 from umsn.networks.confidence import ConfidenceNetwork
 from umsn.networks.deblurring import FirstStage
-from umsn.networks.losses import class_losses, confidence_loss, perceptual_loss, total_loss
+from umsn.networks.losses import charbonnier, class_losses, confidence_loss, perceptual_loss, total_loss
 from umsn.networks.parsing import SNet
 from umsn.recipes import Recipe
 from umsn.training.batches import Batch
+from umsn.training.choices import Error
+
+#: What a difference between two images counts for in Eq. 3.
+ERROR_OF: dict[Error, Callable[[Tensor], Tensor]] = {"l1": Tensor.abs, "charbonnier": charbonnier}
 
 Features = Callable[[Tensor], Tensor]  #: of Eq. 5: images (B, 3, H, W) in [0, 1] -> maps
 
@@ -81,8 +85,10 @@ class Whole(nn.Module):
         parse: Callable[[Tensor], Tensor],
         features: Features | None,
         recipe: Recipe,
+        error: Error = "l1",
     ) -> None:
         super().__init__()
+        self.error = error
         self.network, self.confidence = network, confidence
         self.parse, self.features, self.recipe = parse, features, recipe
 
@@ -90,10 +96,10 @@ class Whole(nn.Module):
         with torch.no_grad():
             masks = self.parse(batch.blurred)
         restored = self.network(batch.blurred, masks).restored.float()
-        by_class = class_losses(restored, batch.sharp, batch.masks)  # (B, K)
-        terms = {"l1": by_class.sum(1).mean()}
+        by_class = class_losses(restored, batch.sharp, batch.masks, ERROR_OF[self.error])  # (B, K)
+        terms = {self.error: by_class.sum(1).mean()}
         terms |= {f"L_{name}": by_class[:, i].mean() for i, name in enumerate(CLASSES)}
-        loss = terms["l1"]
+        loss = terms[self.error]
         if self.confidence is not None:
             confidence = self.confidence(restored, batch.sharp, batch.masks)  # (B, K)
             terms |= {f"C_{name}": confidence[:, i].mean() for i, name in enumerate(CLASSES)}

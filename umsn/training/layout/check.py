@@ -81,8 +81,8 @@ def _adam(step: LaidStep):
     """What `torch.optim.Adam` makes of the weights as they are now, once it is given gradients."""
     flat = step.flat
     weights = nn.Parameter(flat.weights.clone())
-    settings = {name: flat.optimiser.defaults[name] for name in ("betas", "eps")}
-    optimiser = torch.optim.Adam([weights], RATE, **settings)
+    settings = {name: flat.optimiser.defaults[name] for name in ("betas", "eps", "weight_decay")}
+    optimiser = torch.optim.Adam([weights], RATE, decoupled_weight_decay=True, **settings)
     if int(flat.steps[0]):
         moments = {"exp_avg": flat.first.clone(), "exp_avg_sq": flat.second.clone()}
         optimiser.state[weights] = {"step": flat.steps[0].cpu().clone(), **moments}

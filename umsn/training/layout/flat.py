@@ -44,7 +44,8 @@ class Flat:
         self.seen = self.weights if seen == kind else torch.zeros(self.length, dtype=seen, device=device)
         self.gradients = torch.zeros_like(self.seen)
         self.steps = torch.zeros(len(places), device=device)
-        self.factors = torch.zeros(2, dtype=kind, device=device)  # of this step: see `at`
+        self.factors = torch.zeros(3, dtype=kind, device=device)  # of this step: see `at`
+        self.decay = optimiser.defaults["weight_decay"]  # AdamW's
         self._take_over()
 
     def _lay(self, memory_format: torch.memory_format) -> None:
@@ -110,16 +111,18 @@ class Flat:
     def at(self, step: int, rate: float) -> None:
         """Say which step the next one is, from 0, and its learning rate."""
         first, second = self._betas()
-        factors = [rate / (1 - first ** (step + 1)), (1 - second ** (step + 1)) ** -0.5]
+        factors = [rate / (1 - first ** (step + 1)), (1 - second ** (step + 1)) ** -0.5, 1 - rate * self.decay]
         self.factors.copy_(torch.tensor(factors, dtype=self.factors.dtype), non_blocking=True)
 
     def update(self, gradients: Sequence[Tensor]) -> None:
-        """One step of Adam from the gradients of the layout's parameters (`torch.optim.Adam`'s, without options)."""
+        """One step of Adam from the gradients of the layout's parameters, or of AdamW (`torch.optim.Adam`'s)."""
         first, second = self._betas()
         torch._foreach_copy_(self._gradients, list(gradients))
         g = self.gradients.to(self.weights.dtype)
         self.first.lerp_(g, 1 - first)
         self.second.mul_(second).addcmul_(g, g, value=1 - second)
+        if self.decay:
+            self.weights.mul_(self.factors[2])
         spread = (self.second.sqrt() * self.factors[1]).add_(self.optimiser.defaults["eps"])
         self.weights.sub_(self.factors[0] * (self.first / spread))
         self.steps.add_(1)
