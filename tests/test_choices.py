@@ -8,9 +8,11 @@ import torch
 from torch import nn
 from training import run_in, striped
 
+from umsn.experiments import choices as experiment
 from umsn.files import InputError
 from umsn.networks import weights
 from umsn.networks.losses import charbonnier, class_losses
+from umsn.recipes import recipe
 from umsn.training.choices import THE_PAPERS, Average, Choices
 from umsn.training.stages import UP_TO_UMSN, export, train
 
@@ -145,3 +147,18 @@ def test_choices_that_change_nothing_are_refused(plain, choices, stages, told):
 def test_choices_out_of_bounds_are_refused(given):
     with pytest.raises(InputError, match="expected"):
         Choices(**given)
+
+
+def test_choices_are_compared_on_as_many_images_over_seeds(tmp_path, monkeypatch):
+    compared = experiment.schedules(recipe("seeds").whole)
+    assert len({plan.iterations * plan.batch for plan, _ in compared.values()}) == 1
+    some = {name: experiment.schedules(recipe("smoke").whole)[name] for name in (experiment.USUAL, "AdamW, 0.1")}
+    monkeypatch.setattr(experiment, "schedules", lambda usual: some)
+    asked = {"recipe": "smoke", "seeds": (0, 1), "test": 1, "keep": tmp_path}
+    made = experiment.measure(**asked)
+    (gain,) = made["over the usual, dB"]
+    means = {(row["choice"], row["seed"]): row["psnr"] for row in made["means"]}
+    apart = [means["AdamW, 0.1", seed] - means[experiment.USUAL, seed] for seed in (0, 1)]
+    assert gain["choice"] == "AdamW, 0.1" and gain["seeds"] == 2
+    assert gain["mean"] == pytest.approx(sum(apart) / 2, abs=1e-4) and gain["low"] < gain["mean"] < gain["high"]
+    assert experiment.measure(**asked)["means"] == made["means"]  # taken up, not trained again
