@@ -1,7 +1,7 @@
 """Every number that the paper states, once, and the presets that training runs under.
 
 `paper` is the paper's own; `gpu` fits it into an evening on one GPU; `gpu-short`, minutes of one, is what the training
-of the package's weights began with; `cpu` takes half an hour of two cores, and `cpu-2` can go on from what it made;
+of the package's weights began with; `cpu` takes an hour or two of two cores, and `cpu-2` can go on from what it made;
 `laptop` is the default of the notebooks, minutes on two cores; `seeds` trains the rows of Table VI some minutes each,
 several times over; `smoke` only shows that all parts fit.
 """
