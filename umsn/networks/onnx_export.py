@@ -46,12 +46,13 @@ class Walk(nn.Module):
         return self.network(blurred, masks).restored.clamp(0, 1), masks
 
 
-def export(networks: Pipeline, path: str | PathLike[str]) -> None:
+def export(networks: Pipeline, path: str | PathLike[str], *, sealed: bool = False) -> None:
     """Write S-Net and the deblurring network as one ONNX file, whole: any number of images of 128 x 128.
 
     Its input is "blurred" (B, 3, 128, 128), its outputs are "restored" and "masks" (B, K, 128, 128). It takes some ten
-    seconds. Raises InputError where onnx is not installed or the networks make numbers that are not finite, and
-    RuntimeError should the file disagree with torch.
+    seconds. A ``sealed`` file ends with its digest, so that a bit that flips is noticed. Raises InputError where onnx
+    is not installed or the networks make numbers that are not finite, and RuntimeError should the file disagree with
+    torch.
     """
     walk = Walk(networks).eval()
     pictures = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
@@ -80,6 +81,8 @@ def export(networks: Pipeline, path: str | PathLike[str]) -> None:
         apart = max(float((found - other).abs().max()) for found, other in both)
         if not apart <= AGREES:
             raise RuntimeError(f"{path}: differs from torch by {apart:.2g}; at most {AGREES} was expected")
+        if sealed:
+            _seal(beside)
 
 
 @contextlib.contextmanager
@@ -140,9 +143,7 @@ class Fast:
         path = _cache(folder) / f"{networks.digest}-{OPSET}.onnx"
         if not _is_sealed(path):
             check_folder(path.parent)
-            path.unlink(missing_ok=True)
-            export(networks, path)
-            _seal(path)
+            export(networks, path, sealed=True)
         self.exported = Exported(path)
 
     def __call__(self, blurred: Tensor) -> Tensor:
@@ -158,8 +159,7 @@ class Fast:
 def _seal(path: Path) -> None:
     """End a file with the digest of what it holds, as a field of ONNX that no reader knows and all pass over."""
     content = path.read_bytes()
-    with whole(path) as beside:
-        beside.write_bytes(content + SEAL + hashlib.sha256(content).digest())
+    path.write_bytes(content + SEAL + hashlib.sha256(content).digest())
 
 
 def _is_sealed(path: Path) -> bool:

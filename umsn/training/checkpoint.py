@@ -103,7 +103,7 @@ class Checkpoint:
             return State()
         tensors, found = weights.load(self.path)
         told = {"validation": self.facts.get("validation"), **found}  # a run that was not measured may be from now on
-        differ = [key for key in {*self.facts, "choices"} if told.get(key) != self.facts.get(key)]
+        differ = [key for key in dict.fromkeys((*self.facts, "choices")) if told.get(key) != self.facts.get(key)]
         if differ:
             raise InputError(
                 f"{self.path}: a checkpoint of another run ({', '.join(differ)} differ); continue that one or remove it"
