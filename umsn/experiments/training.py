@@ -145,6 +145,8 @@ def _told(stage: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rounded(row: Mapping[str, float]) -> dict[str, float]:
-    """What a history keeps of a row: losses, confidences, and what was measured on unseen faces."""
+    """What a history keeps of a row: losses, confidences, and what was measured on unseen faces; else the loss."""
     kept = ("l1", "charbonnier", "L_", "C_", "validation")
-    return {"step": row["step"]} | {k: round(v, 5) for k, v in row.items() if k.startswith(kept)}
+    found = {k: round(v, 5) for k, v in row.items() if k.startswith(kept)}
+    found = found or {k: round(v, 5) for k, v in row.items() if k == "loss"}
+    return {"step": row["step"]} | found
