@@ -14,7 +14,8 @@ from umsn.faces import FaceSet
 from umsn.files import write_json
 from umsn.networks.weights import Pipeline
 from umsn.pages import figures
-from umsn.pages.figures import curves, facts, tables
+from umsn.pages.figures import curves, facts, tables, titles
+from umsn.training.stages import STAGES
 
 
 @pytest.fixture
@@ -57,9 +58,14 @@ def test_schedules_are_the_recipes():
 
 def test_trainings_are_told_by_their_last_step():
     steps = [{"step": 5, "seconds": 2.0, "loss": 0.5}, {"step": 10, "seconds": 5.0, "loss": 0.25}]
-    table = facts.trainings({"umsn": steps, "nothing": []})
-    assert table.loc["umsn"].tolist() == [10, 0.5, 0.25]
-    assert list(table.index) == ["umsn"]
+    table = facts.trainings({"parse-clean": steps, "nothing": []})
+    assert table.loc["S-Net, sharp faces"].tolist() == [10, 0.5, 0.25]
+    assert list(table.index) == ["S-Net, sharp faces"]
+
+
+def test_stages_have_titles():
+    assert all(titles.stage(name) != name for name in STAGES)
+    assert titles.stage("umsn, gpu-short") == "UMSN (gpu-short)" and titles.stage("else") == "else"
 
 
 def test_shaken_pictures_follow_the_protocol():

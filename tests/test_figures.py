@@ -145,7 +145,7 @@ def history(steps=20):
 
 def test_training_curves_show_the_history():
     figure = curves.history({"parse-clean": history(), "umsn": history()})
-    assert {axes.get_title(loc="left") for axes in figure.axes} == {"parse-clean", "umsn"}
+    assert {axes.get_title(loc="left") for axes in figure.axes} == {"S-Net, sharp faces", "UMSN"}
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [step["loss"] for step in history()])
     with pytest.raises(ValueError, match="C_background"):
         curves.by_class([{"step": 1, "loss": 1.0}])

@@ -74,7 +74,14 @@ class Stream(nn.Module):
 
 
 class Whole(nn.Module):
-    """A row of Table VI: with L_total (Eq. 6) or, without a confidence network, with Eq. 3 in the place of Eq. 4."""
+    """A row of Table VI: with L_total (Eq. 6) or, without a confidence network, with Eq. 3 in the place of Eq. 4.
+
+    network, confidence: what is trained
+    parse: S-Net, frozen: images (B, 3, H, W) -> masks (B, K, H, W)
+    features: of Eq. 5; without them L_p is left out
+    recipe: gives lambda and lambda_1
+    error: of a pixel in Eq. 3
+    """
 
     only: int | None = None
 

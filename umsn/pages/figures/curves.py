@@ -17,6 +17,7 @@ from torch import Tensor
 from umsn.evaluation.methods import TITLES
 from umsn.faces import CLASSES
 from umsn.networks.confidence import closed_form
+from umsn.pages.figures import titles
 from umsn.pages.figures.canvas import CLASS_COLOURS, grid, style
 
 History = Sequence[Mapping[str, float]]
@@ -46,7 +47,7 @@ def history(histories: Mapping[str, History], *, term: str = "loss", columns: in
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, (name, steps) in zip(panels, histories.items(), strict=False):
             _line(axes, steps, term)
-            axes.set_title(name, size=9.5)
+            axes.set_title(titles.stage(name), size=9.5)
             axes.locator_params(nbins=3)
         for axes in panels[len(histories) :]:
             axes.set_axis_off()

@@ -11,7 +11,7 @@ import pandas as pd
 from umsn.evaluation.intervals import in_words
 from umsn.files import read_json
 from umsn.networks.weights import Pipeline
-from umsn.pages.figures import tables
+from umsn.pages.figures import tables, titles
 from umsn.pages.figures.tables import NOT_YET
 from umsn.recipes import Recipe, Schedule
 from umsn.records import folder_of
@@ -96,7 +96,7 @@ def _schedule(schedule: Schedule) -> str:
 def trainings(histories: Mapping[str, Rows]) -> pd.DataFrame:
     """How far each stage came: iterations, first and last mean loss; no seconds, which differ from run to run."""
     rows = {
-        name: {
+        titles.stage(name): {
             "iterations": steps[-1]["step"],
             "first loss": round(steps[0]["loss"], 4),
             "last loss": round(steps[-1]["loss"], 4),
