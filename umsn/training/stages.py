@@ -212,7 +212,8 @@ def check_choices(run: Run, stages: Sequence[str]) -> None:
     if run.choices == THE_PAPERS:
         return
     if not (wanted := [name for name in stages if STAGES[name].schedule == "whole"]):
-        raise InputError(f"{run.choices}: change no stage of {', '.join(stages)}; expected one after the streams")
+        told = "average, weight decay and error"
+        raise InputError(f"{told} change no stage of {', '.join(stages)}; a row of Table VI or a rival was expected")
     if run.choices.error != "l1" and (own := [name for name in wanted if name in LEARNED]):
         raise InputError(f"stage {own[0]!r} has a loss of its own; error l1 was expected")
 
