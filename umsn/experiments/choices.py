@@ -15,7 +15,7 @@ from umsn.data.unseen import unseen_faces
 from umsn.evaluation import Protocol, evaluate, named_method
 from umsn.experiments.seeds import over_seeds
 from umsn.faces import FaceSet
-from umsn.files import whole
+from umsn.files import read_json, whole
 from umsn.recipes import Recipe, Schedule
 from umsn.recipes import recipe as recipe_called
 from umsn.records import Timer, record, rows_of
@@ -57,7 +57,7 @@ def measure(
     batch has batches of its own. S-Net is the same for all.
     """
     chosen, unseen = recipe_called(recipe), unseen_faces(test, seed=0)
-    faces, found = drawn_faces(chosen.faces, keep / "faces", seed=0, margin=0), []
+    faces, found, seconds = drawn_faces(chosen.faces, keep / "faces", seed=0, margin=0), [], 0.0
     first = stages.Run(keep / "first", chosen, 0)
     compared = schedules(chosen.whole)
     with Timer() as timer:
@@ -67,6 +67,7 @@ def measure(
                 run = stages.Run(keep / f"{seed}-{number}", replace(chosen, whole=schedule), seed, choices=choices)
                 means = _measured(run, first, faces, unseen)
                 found.append({"choice": name, "seed": seed, **means})
+                seconds += read_json(run.checkpoint("bnet").with_suffix(".json"))["seconds"]
                 print(f"{name}, seed {seed}: {means['psnr']:.3f} dB", flush=True)
     rows = pd.DataFrame(found)
     wide = rows.pivot(index="seed", columns="choice", values="psnr")[list(compared)]
@@ -81,6 +82,7 @@ def measure(
         seeds=list(seeds),
         source=f"B-Net, {_images(chosen)} images of {len(faces)} synthetic faces, measured on {test} others",
         data=data_hash(faces),
+        **{"seconds of training": round(seconds, 1)},
     )
 
 
