@@ -112,3 +112,19 @@ def test_no_record_makes_verify_write_a_file(record, tmp_path):
     with pytest.raises(InputError, match="'train' is not known"):
         verify(tmp_path / "r.json")
     assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
+
+
+@pytest.mark.parametrize(("method", "off", "why"), [("pan", 1.5, ""), ("pan", 3.0, "pan: psnr"), ("cho", 0.6, "psnr")])
+def test_methods_whose_kernels_jump_have_their_own_limits(tmp_path, monkeypatch, method, off, why):
+    from umsn.evaluation.methods import UNTRAINED
+    from umsn.experiments.evaluate import from_record, to_record
+
+    monkeypatch.setitem(UNTRAINED, method, lambda blurred: blurred)
+    record = measure(method=f"blurred,{method}", faces="1", sizes="13,15,17,19", kernels=1)
+    rows = record["rows"]
+    rows["psnr"] = [value + off * (name == method) for name, value in zip(rows["method"], rows["psnr"], strict=True)]
+    record["summary"] = to_record(from_record(record))["summary"]
+    write_json(tmp_path / "record.json", record)
+    verdict = verify(tmp_path / "record.json")
+    assert verdict.holds == (not why)
+    assert verdict.why.startswith(why)

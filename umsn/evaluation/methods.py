@@ -19,15 +19,25 @@ from umsn.networks.weights import Pipeline, pipeline, shipped, shipped_names
 
 Method = Callable[[Tensor], Tensor]  #: blurred (B, 3, H, W) in [0, 1] -> restored, likewise
 
+
+def in_double(method: Method) -> Method:
+    """The method, computed in 64 bits for images of any precision, which it gives back.
+
+    Blind methods alternate hundreds of steps that decide by thresholds: in 32 bits, what the processor rounds
+    otherwise ends in another kernel.
+    """
+    return lambda blurred: method(blurred.double()).to(blurred.dtype)
+
+
 #: Methods that need no weights: the input as it is, and rivals of Table III.
 UNTRAINED: Mapping[str, Method] = {
     "blurred": lambda blurred: blurred,
-    "cho": rivals.fast_motion.deblur,
-    "krishnan": rivals.normalised_sparsity.deblur,
-    "pan": rivals.exemplar.deblur,
-    "shan": rivals.high_quality.deblur,
-    "xu": rivals.unnatural_sparsity.deblur,
-    "zhong": rivals.directional.deblur,
+    "cho": in_double(rivals.fast_motion.deblur),
+    "krishnan": in_double(rivals.normalised_sparsity.deblur),
+    "pan": in_double(rivals.exemplar.deblur),
+    "shan": in_double(rivals.high_quality.deblur),
+    "xu": in_double(rivals.unnatural_sparsity.deblur),
+    "zhong": in_double(rivals.directional.deblur),
 }
 
 #: Methods that need weights: the rows of Table VI, and the rivals that are trained.

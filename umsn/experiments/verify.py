@@ -32,6 +32,13 @@ ROW = ["method", "face", "size", "kernel"]  #: what names a row
 MEANS = {"psnr": 0.01, "ssim": 0.001}
 ROWS = {"psnr": 0.5, "ssim": 0.02}
 
+#: The same of a method whose thresholds make another kernel of another rounding: a mean over one row, which narrows by
+#: the root of their number, and a single row. In 64 bits on 24 images under 13, 19 and 25 pixels, changes of the
+#: seventh digit move PSNR by 0.24 dB (s.d.; at most 1.1) with pan and by 0.48 dB (1.4) with krishnan.
+UNSTEADY = ("krishnan", "pan")
+UNSTEADY_MEANS = {"psnr": 4.0, "ssim": 0.2}
+UNSTEADY_ROWS = {"psnr": 6.0, "ssim": 0.3}
+
 #: How far a number of other experiments may be off: so much, and so much of its size; or, by experiment, so far.
 OFF, SHARE = 0.002, 0.0005
 POINTS = {"recognition": 1.0, "descriptor": 0.01}
@@ -236,7 +243,13 @@ def _verify_rows(record: Mapping[str, Any], new: pd.DataFrame) -> Verdict:
     columns = measured_columns(new)
     before, after = (pairs[[f"{name}{end}" for name in columns]].to_numpy(float) for end in ("", " again"))
     same = (before == after) | (np.isnan(before) & np.isnan(after))
-    wrong = _wrong(columns, before, after)
+    method = pairs["method"].to_numpy()
+    steady = ~np.isin(method, UNSTEADY)
+    wrong = _wrong(columns, before[steady], after[steady], MEANS, ROWS)
+    for name in UNSTEADY:
+        some = method == name
+        means = {kind: limit / max(1, some.sum()) ** 0.5 for kind, limit in UNSTEADY_MEANS.items()}
+        wrong += [f"{name}: {why}" for why in _wrong(columns, before[some], after[some], means, UNSTEADY_ROWS)]
     if not _alike(to_record(old)["summary"], record.get("summary")):
         wrong.insert(0, "the summary is not that of the rows")
     equal = int(same.all(axis=1).sum())
@@ -253,8 +266,10 @@ def _alike(a: Any, b: Any) -> bool:
     return abs(a - b) <= 1e-5 if _number(a) and _number(b) else a == b
 
 
-def _wrong(columns: list[str], before: np.ndarray, after: np.ndarray) -> list[str]:
-    """What is further off than `MEANS` and `ROWS` allow, and what is a number in one of them only."""
+def _wrong(
+    columns: list[str], before: np.ndarray, after: np.ndarray, means: Mapping[str, float], rows: Mapping[str, float]
+) -> list[str]:
+    """What is further off than ``means`` and ``rows`` allow, and what is a number in one of them only."""
     found = []
     for name, old, new in zip(columns, before.T, after.T, strict=True):
         kind = "psnr" if name.startswith("psnr") else "ssim"
@@ -263,8 +278,8 @@ def _wrong(columns: list[str], before: np.ndarray, after: np.ndarray) -> list[st
             continue
         gap = old - new
         gap = gap[~np.isnan(gap)]
-        if len(gap) and not abs(gap.mean()) <= MEANS[kind]:
+        if len(gap) and not abs(gap.mean()) <= means[kind]:
             found.append(f"{name}: the mean is {abs(gap.mean()):.3g} off")
-        if len(gap) and not np.abs(gap).max() <= ROWS[kind]:
+        if len(gap) and not np.abs(gap).max() <= rows[kind]:
             found.append(f"{name}: a row is {np.abs(gap).max():.3g} off")
     return found
