@@ -5,7 +5,11 @@ from itertools import chain
 import pytest
 import torch
 
+from umsn.data.chosen import chosen, faces_to_test
+from umsn.evaluation import Protocol
 from umsn.evaluation.methods import UNTRAINED, restoring, sharing
+from umsn.evaluation.metrics import psnr
+from umsn.evaluation.protocol import blurred_batches
 from umsn.files import InputError
 from umsn.networks.deblurring import build
 from umsn.networks.parsing import SNet
@@ -38,14 +42,20 @@ def test_they_restore_as_alone_and_ask_s_net_once_a_batch():
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("name", ["cho", "shan", "xu"])
-def test_a_rounding_of_the_image_changes_nothing_that_shows(name):
-    """As another processor rounds; in 32 bits a kernel may jump, and PSNR by tenths of a dB."""
-    blurred = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    once, again = (UNTRAINED[name](image) for image in (blurred, (blurred * (1 + 1e-7)).clamp(0, 1)))
-    assert once.dtype == blurred.dtype
-    assert not torch.equal(blurred, (blurred * (1 + 1e-7)).clamp(0, 1))
-    assert (once - again).abs().max() < 1e-3
+@pytest.fixture(scope="module")
+def blurred():
+    """A synthetic face on which a rounding moves PSNR in 32 bits: with cho by up to 0.1 dB, with shan by 0.03."""
+    faces, window = faces_to_test(chosen("2", layout="synthetic", limit=None), seed=0, window=None)
+    return list(blurred_batches(faces, Protocol((13, 19, 25), 1, 0.01, 0, "mass", window), batch=1))[4]
+
+
+@pytest.mark.parametrize("name", ["cho", "shan"])
+def test_a_rounding_of_the_image_changes_nothing_that_shows(blurred, name):
+    """As another processor rounds it."""
+    rounding = torch.rand(blurred.blurred.shape, generator=torch.Generator().manual_seed(1)) - 0.5
+    once, again = (UNTRAINED[name](image) for image in (blurred.blurred, blurred.blurred + 1.2e-7 * rounding))
+    assert once.dtype == blurred.blurred.dtype
+    assert psnr(once, blurred.sharp).item() == pytest.approx(psnr(again, blurred.sharp).item(), abs=1e-3)
 
 
 def test_another_s_net_is_refused():
