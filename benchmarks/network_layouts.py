@@ -2,8 +2,9 @@
 
 `python benchmarks/network_layouts.py --json layouts.json`: seconds a step of UMSN's stage, batch, masks and Adam
 included, with the plain networks, with channels last in memory, and in the layout, and the operators that a step has
-torch start; on a GPU (`--device cuda`) also the kernels. Every step in the layout is compared with the plain networks
-first. `--compile` adds torch.compile on a CPU, which takes minutes to begin with. Run it on an idle machine.
+torch start; on a GPU (`--device cuda`) also in the layout with our own Triton kernels, and the kernels of a step. Every
+step in the layout is compared with the plain networks first. `--compile` adds torch.compile on a CPU, which takes
+minutes to begin with. Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def steps(source: Source, variant: str, batch: int, compiled: bool) -> tuple[dic
     on_gpu, precision = device.type == "cuda", fast_type(device)
     last = torch.channels_last
     ways = {"plain": partial(PlainStep), "plain, channels last": partial(PlainStep), "layout": partial(LaidStep)}
-    if not on_gpu:
+    if on_gpu:
+        ways["layout, Triton"] = partial(LaidStep, triton=True)
+    else:
         ways["layout, channels last"] = partial(LaidStep, memory_format=last)
     if compiled and not on_gpu:
         ways["layout, compiled"] = partial(LaidStep, compiler=inductor, memory_format=last)

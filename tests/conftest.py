@@ -12,6 +12,9 @@ import yaml
 
 from umsn.pages.serving import served
 
+#: Triton's kernels run in its interpreter where there is no GPU; it asks when it is imported, which torch may do first.
+os.environ.setdefault("TRITON_INTERPRET", "0" if Path("/dev/nvidia0").exists() else "1")
+
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 #: Modules that read executed notebooks or the pages, which take minutes and are made once: all are one process's work.

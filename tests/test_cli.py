@@ -194,7 +194,7 @@ def test_kernels_are_drawn_from_their_seed(tmp_path, capsys):
         ("train --stage nothing -o x", "expected one of"),
         ("train --minutes 0 -o x", "more than 0"),
         ("train --fit 0 -o x", "more than 0"),
-        ("train --network-layout fast -o x", "expected auto, plain, gpu"),
+        ("train --network-layout fast -o x", "expected auto, plain, gpu, gpu-triton"),
         ("evaluate --method nothing", "nothing"),
         ("evaluate --method blurred --sizes 12", "odd sizes"),
         ("evaluate --method blurred --faces nowhere", "no such folder"),

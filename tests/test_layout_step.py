@@ -4,6 +4,7 @@ import copy
 import os
 import re
 import shutil
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -267,6 +268,9 @@ def test_what_cannot_be_had_is_said_or_refused(monkeypatch, tmp_path):
     with pytest.raises(InputError, match="layout gpu: loss of a step differ; "):
         stepping(task, optimiser, source, 2, FLOAT, layout="gpu")
     assert not optimiser.state
+    monkeypatch.setitem(sys.modules, "umsn.training.layout.fused", None)
+    with pytest.raises(InputError, match=r"layout gpu-triton: Triton is not installed; .* plain` was expected"):
+        stepping(task, optimiser, source, 2, FLOAT, layout="gpu-triton")
     _, how = stepping(task, optimiser, source, 2, FLOAT, layout="auto")
     assert (how.layout, how.why) == ("plain", "")  # there is no GPU
     task.extra = nn.Linear(1, 1)

@@ -70,7 +70,7 @@ def add_options(add: Add) -> None:
         "--network-layout",
         default="auto",
         metavar="WHICH",
-        help="how the networks are laid out for training: plain, gpu, or auto (default): gpu on a GPU",
+        help="how the networks are laid out for training: plain, gpu, gpu-triton, or auto (default): gpu on a GPU",
     )
     add("--minutes", type=decimal(0, 1e6), metavar="M", help="stop after so long, whatever the recipe says")
     add(

@@ -84,7 +84,7 @@ class History:
 class How:
     """How steps are computed, for the progress line and the record."""
 
-    layout: Literal["plain", "gpu"]
+    layout: Literal["plain", "gpu", "gpu-triton"]
     why: str = ""  #: what was checked, or why it is not what was wanted
     kernels_a_step: int | None = None  #: on a GPU
     ms_an_image: float | None = None

@@ -18,7 +18,7 @@ from umsn.training.layout.networks import NoLayoutError
 from umsn.training.layout.step import LaidStep
 from umsn.training.passes import prepared
 
-Layout = Literal["auto", "plain", "gpu"]
+Layout = Literal["auto", "plain", "gpu", "gpu-triton"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 Step = Callable[[Drawn, int, float], dict[str, Tensor]]  #: what was drawn, step from 0, learning rate -> terms
@@ -83,10 +83,11 @@ def stepping(
 
     task, optimiser, source, precision: as for `LaidStep`
     batch: images a step
-    layout: "plain"; "gpu", checked before it is used; or "auto", which is "gpu" on a GPU and plain elsewhere
+    layout: "plain"; "gpu", checked before it is used; "gpu-triton", the same with kernels of our own between the
+        convolutions; or "auto", which is "gpu" on a GPU and plain elsewhere
 
     Networks without a layout are trained in the plain one, and `How` says so; with "auto" also where the check or the
-    compiler fails. Raises InputError where "gpu" was asked for and cannot be had.
+    compiler fails. Raises InputError where a layout for a GPU was asked for and cannot be had.
     """
     on_gpu = source.kernels.device.type == "cuda"
     plain = lambda why: (PlainStep(task, optimiser, source, batch, precision), How("plain", why))  # noqa: E731
@@ -95,7 +96,7 @@ def stepping(
     try:
         if processes.count() > 1:
             raise NoLayoutError("several processes share a batch")
-        step = LaidStep(task, optimiser, source, batch, precision)
+        step = LaidStep(task, optimiser, source, batch, precision, triton=layout == "gpu-triton")
     except NoLayoutError as error:
         return plain(str(error))
     except RuntimeError as error:
@@ -105,12 +106,13 @@ def stepping(
     except RuntimeError as error:
         step.flat.release()
         return plain(_refused(layout, error))
-    return step, How("gpu", "differs from plain: " + ", ".join(f"{name} {value:.1g}" for name, value in found.items()))
+    name = "gpu" if layout == "auto" else layout
+    return step, How(name, "differs from plain: " + ", ".join(f"{name} {value:.1g}" for name, value in found.items()))
 
 
 def _refused(layout: Layout, error: RuntimeError) -> str:
     """Why the layout cannot be had, in one line. Raises InputError with it where the layout was asked for."""
     why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-    if layout == "gpu":
-        raise InputError(f"layout gpu: {why}; `--network-layout plain` was expected") from error
+    if layout != "auto":
+        raise InputError(f"layout {layout}: {why}; `--network-layout plain` was expected") from error
     return why

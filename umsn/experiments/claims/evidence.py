@@ -24,8 +24,9 @@ def there(folder: Path, *names: str) -> bool:
 
 
 def rows(folder: Path, names: Sequence[str]) -> pd.DataFrame:
-    """The rows of several records of `umsn evaluate` together."""
-    return pd.concat([from_record(measured(name, folder)) for name in names], ignore_index=True)
+    """The rows of several records of `umsn evaluate` together; what two of them measured, as the first one has it."""
+    every = pd.concat([from_record(measured(name, folder)) for name in names], ignore_index=True)
+    return every.drop_duplicates(["method", "face", "size", "kernel"], ignore_index=True)
 
 
 def gain(

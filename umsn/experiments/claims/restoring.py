@@ -15,7 +15,7 @@ from umsn.records import measured, reported
 #: UMSN and other people's methods on the same images, every kernel's mass in the middle, where these methods put it.
 CENTRED = ("evaluate-rivals-centred-real", "evaluate-centred-real")
 #: Rivals on a part of the same images.
-MORE = ("evaluate-four-rivals-centred-real",)
+MORE = ("evaluate-all-centred-real",)
 
 #: Shen et al. are the rival of Table I, Song et al. that of PubFig; neither runs here.
 SHEN, SONG = "shen", "song"

@@ -72,6 +72,8 @@ class Convolution(Laid):
 class Conv(Laid):
     """``Conv l x l (p, q)`` of several networks: instance norm, ReLU, [smoothing,] convolution (`blocks.conv`)."""
 
+    rectified = staticmethod(rectified)  #: what computes all but the convolution
+
     def __init__(self, sources: Sequence[nn.Sequential]) -> None:
         super().__init__()
         self.normalise = isinstance(sources[0][0], nn.InstanceNorm2d)
@@ -82,7 +84,7 @@ class Conv(Laid):
         self.convolution = Convolution([source[-1] for source in sources])
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.convolution(rectified(x, self.filters) if self.normalise else x)
+        return self.convolution(self.rectified(x, self.filters) if self.normalise else x)
 
 
 class Block(nn.Module):

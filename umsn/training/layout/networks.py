@@ -7,7 +7,7 @@ padded channels are left out, so that a plain weight stays one piece of ours.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from umsn.networks.confidence import ConfidenceNetwork
 from umsn.networks.deblurring import UMSN, Deblurred, FirstStage, FNet, NestedResidual
 from umsn.networks.parsing import FrozenParser, SNet
 from umsn.training.layout.convolutions import Conv, Convolution, Laid, chain, places
-from umsn.training.layout.operations import double, halve, padded, unpadded
+from umsn.training.layout.operations import double, halve, padded, rectified, unpadded
 
 
 class NoLayoutError(ValueError):
@@ -138,8 +138,17 @@ def laid_out(network: nn.Module) -> nn.Module:
     return LAYOUTS[type(network)](network)
 
 
-def laid_out_task(task: nn.Module, precision: torch.dtype, memory_format: torch.memory_format) -> nn.Module:
+def laid_out_task(
+    task: nn.Module,
+    precision: torch.dtype,
+    memory_format: torch.memory_format,
+    rectified: Callable[[Tensor, Tensor | None], Tensor] = rectified,
+) -> nn.Module:
     """The task with its networks in the layout, S-Net that makes the masks among them, filled and frozen.
+
+    task: as for `umsn.training.loop.fit`
+    precision, memory_format: of S-Net where it is frozen
+    rectified: computes what `operations.rectified` does
 
     Raises NoLayoutError where the task has a network or a parameter that has no layout.
     """
@@ -148,8 +157,9 @@ def laid_out_task(task: nn.Module, precision: torch.dtype, memory_format: torch.
     if {p for _, p, _ in places(laid)} != set(task.parameters()):
         raise NoLayoutError(f"{type(task).__name__} has parameters outside of its networks")
     if isinstance(getattr(task, "parse", None), FrozenParser):
-        laid.parse = frozen(task.parse.snet, next(task.parameters()).device, precision, memory_format).masks
-    return laid
+        snet = frozen(task.parse.snet, next(task.parameters()).device, precision, memory_format)
+        laid.parse = _with(snet, rectified).masks
+    return _with(laid, rectified)
 
 
 def frozen(snet: SNet, device: torch.device, precision: torch.dtype, memory_format: torch.memory_format) -> LaidSNet:
@@ -158,6 +168,14 @@ def frozen(snet: SNet, device: torch.device, precision: torch.dtype, memory_form
     for own, plain, index in places(laid):
         own[index] = plain
     return laid.to(device, None if precision == torch.float32 else precision, memory_format=memory_format)
+
+
+def _with(laid: nn.Module, rectified: Callable[[Tensor, Tensor | None], Tensor]) -> nn.Module:
+    """The module, whose convolutions are preceded by ``rectified``."""
+    for part in laid.modules():
+        if isinstance(part, Conv):
+            part.rectified = rectified
+    return laid
 
 
 def _outputs(blocks: nn.Sequential) -> int:

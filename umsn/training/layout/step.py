@@ -17,6 +17,7 @@ from umsn.training.batches import Batch, Drawn, Source
 from umsn.training.layout.convolutions import places
 from umsn.training.layout.flat import Flat
 from umsn.training.layout.networks import laid_out_task
+from umsn.training.layout.operations import rectified
 
 Compiler = Callable[[Callable[[Batch], dict[str, Tensor]]], Callable[[Batch], dict[str, Tensor]]]
 
@@ -31,6 +32,17 @@ def keep_compiled(folder: Path) -> None:
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder.absolute()))
 
 
+def _fused(on_gpu: bool) -> Callable[[Tensor, Tensor | None], Tensor]:
+    """`fused.rectified`. Raises RuntimeError without Triton, and without a GPU unless its interpreter was chosen."""
+    try:
+        from umsn.training.layout import fused
+    except ImportError as error:
+        raise RuntimeError("Triton is not installed; it comes with torch's builds for GPUs") from error
+    if not (on_gpu or os.environ.get("TRITON_INTERPRET") == "1"):
+        raise RuntimeError("Triton computes on a GPU only")
+    return fused.rectified
+
+
 class LaidStep:
     """Steps of a task in the layout. The task's own parameters are trained, and the state of its optimiser kept.
 
@@ -41,9 +53,10 @@ class LaidStep:
     precision: of the convolutions
     compiler: of the loss; by default `inductor` on a GPU, else none
     memory_format: of the convolutions' weights, and so of what they give; by default channels last on a GPU
+    triton: whether `fused` computes what is between the convolutions, not what the compiler makes of `operations`
 
     Raises NoLayoutError where the task has a network without a layout, and RuntimeError where the compiler or the
-    recording fails.
+    recording fails, or Triton is not there.
     """
 
     def __init__(
@@ -55,11 +68,12 @@ class LaidStep:
         precision: torch.dtype,
         compiler: Compiler | None = None,
         memory_format: torch.memory_format | None = None,
+        triton: bool = False,
     ) -> None:
         self.source, self.precision, self.only = source, precision, task.only
         self.on_gpu = source.kernels.device.type == "cuda"
         memory_format = memory_format or (torch.channels_last if self.on_gpu else torch.contiguous_format)
-        self.task = laid_out_task(task, precision, memory_format)
+        self.task = laid_out_task(task, precision, memory_format, _fused(self.on_gpu) if triton else rectified)
         kind = next(task.parameters()).dtype if precision == torch.float32 else precision
         self.flat = Flat(list(places(self.task)), optimiser, kind, memory_format)
         compiler = compiler or (inductor if self.on_gpu else None)
