@@ -3,15 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
 from skimage.transform import AffineTransform, SimilarityTransform, warp
 
-from umsn import recognition
+from umsn import cli, recognition
 from umsn.data import synthetic
+from umsn.experiments.verify import verify
 from umsn.faces import Window
-from umsn.files import InputError
+from umsn.files import InputError, read_json, write_json
 from umsn.recognition import OnnxEmbedder, VGGFace, d_vgg, each_in_turn, ranks, read_vgg_face, top_k
 from umsn.recognition.vgg import INDEX
 
@@ -292,21 +294,26 @@ def test_five_points_of_a_drawn_face():
         recognition.five_points(torch.zeros(8, 8, dtype=torch.uint8))
 
 
-@pytest.fixture(scope="module")
-def judge(tmp_path_factory):
-    """A network in ONNX: the mean colour of each quarter of a 16 x 16 image, batch of one only."""
+def quarters(folder, side):
+    """A network in ONNX: the mean colour of each quarter of an image of ``side`` pixels, batch of one only."""
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     number, make = onnx.TensorProto.FLOAT, onnx.helper
+    half = [side // 2] * 2
     nodes = [
-        make.make_node("AveragePool", ["x"], ["p"], kernel_shape=[8, 8], strides=[8, 8]),
+        make.make_node("AveragePool", ["x"], ["p"], kernel_shape=half, strides=half),
         make.make_node("Flatten", ["p"], ["y"]),
     ]
-    ends = [make.make_tensor_value_info(n, number, s) for n, s in (("x", [1, 3, 16, 16]), ("y", [1, 12]))]
+    ends = [make.make_tensor_value_info(n, number, s) for n, s in (("x", [1, 3, side, side]), ("y", [1, 12]))]
     graph = make.make_graph(nodes, "quarters", ends[:1], ends[1:])
-    path = tmp_path_factory.mktemp("onnx") / "quarters.onnx"
+    path = folder / "quarters.onnx"
     onnx.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=9), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory):
+    return quarters(tmp_path_factory.mktemp("onnx"), 16)
 
 
 def test_onnx_embedder(judge):
@@ -337,3 +344,23 @@ def test_onnx_embedder_refuses(judge, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     with pytest.raises(InputError, match="not installed"):
         OnnxEmbedder(judge, 16)
+
+
+def test_evaluate_measures_the_distance_in_a_descriptor_and_verify_asks_for_it(tmp_path, capsys):
+    judge, path = quarters(tmp_path, 112), tmp_path / "judged.json"
+    asked = ["--method", "blurred,umsn", "--faces", "1", "--sizes", "13,27", "--kernels", "1", "--json", str(path)]
+    assert cli.main(["evaluate", *asked, "--descriptor", str(judge)]) == 0
+    assert "distance" in capsys.readouterr().out
+    record = read_json(path)
+    rows = pd.DataFrame(record["rows"]).pivot(index="size", columns="method", values="distance")
+    assert (rows > 0).all(axis=None)
+    assert rows.loc[27, "blurred"] > rows.loc[13, "blurred"]
+    assert record["provenance"]["judge"] == "quarters"
+    assert verify(path, descriptor=judge)[:4] == (4, 4, 0.0, True)
+    with pytest.raises(InputError, match="was judged by quarters; say where it is with --descriptor"):
+        verify(path)
+    record["rows"]["distance"][0] += 0.2
+    write_json(path, record)
+    assert "summary" in verify(path, descriptor=judge).why
+    assert cli.main(["evaluate", "--descriptor", str(tmp_path / "no.onnx")]) == 2
+    assert "no.onnx" in capsys.readouterr().err

@@ -30,6 +30,12 @@ def add_options(add: Add) -> None:
         help="standard deviation, of [0, 1] (default: 0.01)",
     )
     add("--shifted", action="store_true", help="also PSNR under the best shift within 5 pixels")
+    add(
+        "--descriptor",
+        type=place,
+        metavar="FILE",
+        help="also the distance to the sharp face in this network: ONNX, or face-api's folder (make recogniser)",
+    )
     add_seed(add, "of kernels, noise and synthetic faces")
     add_weights(add, folder=True)
     add_fast(add)
@@ -41,9 +47,11 @@ def run(options: argparse.Namespace) -> None:
     from umsn import processes
     from umsn.experiments import evaluate
     from umsn.files import check_place, is_record, write_json
+    from umsn.recognition import judge
 
     if options.json:
         check_place(options.json, ours=is_record)
+    descriptor = judge(options.descriptor) if options.descriptor else None
     with processes.joined(processes.device_called(options.device)) as device:
         first = processes.first()
         if first:
@@ -60,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
             centre=options.centre,
             limit=options.limit,
             shifted=options.shifted,
+            descriptor=descriptor,
             weights=options.weights,
             fast=options.fast,
             device=device,
@@ -68,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     if not first:
         return
     for row in record["summary"]["by_method"]:
-        if row["measure"] in ("psnr", "psnr_shifted", "ssim", "ssim_volumetric"):
+        if row["measure"] in ("psnr", "psnr_shifted", "ssim", "ssim_volumetric", "distance"):
             mean, low, high = (f"{row[name]:.3f}" if row[name] is not None else "-" for name in ("mean", "low", "high"))
             print(f"{row['method']:10}{row['measure']:18}{mean:>10}   {low} .. {high}")
     if options.json:

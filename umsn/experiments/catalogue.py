@@ -109,12 +109,14 @@ def run(
 ) -> dict[str, Any]:
     """The record of an experiment, with what it needs: the networks, and the descriptor (the package's, if None).
 
-    Most ask one S-Net and UMSN; "evaluate" takes networks by the names of their methods (the package's, if None).
+    Most ask one S-Net and UMSN; "evaluate" takes networks by the names of their methods (the package's, if None), and
+    can do without a descriptor.
     """
     needs = inspect.signature(EXPERIMENTS[name]).parameters
     given: dict[str, Any] = {}
     if "networks" in needs:
         given["networks"] = networks
     if "descriptor" in needs:
-        given["descriptor"] = descriptor or shipped_descriptor()
+        optional = needs["descriptor"].default is None
+        given["descriptor"] = descriptor if descriptor or optional else shipped_descriptor()
     return EXPERIMENTS[name](**given, **asked)

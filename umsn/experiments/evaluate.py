@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
+from torch import Tensor
 
 from umsn import schema
 from umsn.data import blur
@@ -28,6 +30,7 @@ from umsn.evaluation.metrics import psnr_shifted
 from umsn.faces import Window
 from umsn.files import InputError
 from umsn.networks.weights import Pipeline
+from umsn.recognition import DlibRecogniser, OnnxEmbedder
 from umsn.records import Timer, as_stated, provenance
 
 #: The largest kernel: twice a face's side, less one.
@@ -73,6 +76,7 @@ def measure(
     fast: bool = False,
     quantise: bool = False,
     shifted: bool = False,
+    descriptor: DlibRecogniser | OnnxEmbedder | None = None,
     batch: int = 4,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -97,6 +101,7 @@ def measure(
     fast: whether ONNX Runtime computes the trained networks, on the CPU
     quantise: whether blurred images are rounded to the 256 levels of a file
     shifted: whether PSNR is measured under the best shift as well
+    descriptor: in which the distance between a restored and the sharp face is measured as well (as in Table IV)
     batch: images that a method sees at once
     device: "cpu" or "cuda"
     progress: is told images done and images in all
@@ -126,7 +131,10 @@ def measure(
     names = named(method, weights)
     networks = networks_of(names, weights, device) if networks is None else networks
     methods = methods_of(names, networks, fast=fast)
-    options = {"batch": batch, "device": device, "progress": progress, "also": ALSO if shifted else None}
+    also = dict(ALSO) if shifted else {}
+    if descriptor is not None:
+        also["distance"] = partial(_distance, descriptor=descriptor)
+    options = {"batch": batch, "device": device, "progress": progress, "also": also}
     with Timer() as timer:
         if isinstance(what, Folder) and what.layout == "pairs":
             rows = evaluate_pairs(methods, load_pairs(what.path, limit=limit), window=window, **options)
@@ -140,7 +148,14 @@ def measure(
     source = f"a folder ({layout})" if isinstance(what, Folder) else f"{what} synthetic faces"
     hashes = {name: found.digest for name, found in networks.items()}
     about = {"asked": asked, "source": source, "weights": hashes}
+    if descriptor is not None:
+        about |= {"judge": descriptor.title, "weights": hashes | {"descriptor": descriptor.digest}}
     return to_record(rows, **about, seconds=round(timer.seconds, 1), peak_mib=timer.peak_mib)
+
+
+def _distance(restored: Tensor, sharp: Tensor, *, descriptor: DlibRecogniser | OnnxEmbedder) -> Tensor:
+    """Between images (B, 3, H, W), as the descriptor sees them: (B,)."""
+    return (descriptor.embed(restored) - descriptor.embed(sharp)).norm(dim=1)
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
