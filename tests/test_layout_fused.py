@@ -21,6 +21,7 @@ from umsn.training.stages import Stream, Whole
 pytest.importorskip("triton", reason="Triton is not installed: `pip install triton`, and its interpreter runs them")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 fused = pytest.importorskip("umsn.training.layout.fused")
+TritonError = pytest.importorskip("triton.errors").TritonError
 
 if DEVICE == "cpu":
     fused.SPLITS = 2  # the interpreter takes its time for each
@@ -71,6 +72,18 @@ def test_channels_of_zeros_stay_zeros_and_nothing_else_changes_with_them():
 @pytest.mark.parametrize("shape", [(1, 8, 4, 4, 1, 3, 0.0), (1, 8, 4, 4, 1, None, 0.0)], ids=str)
 def test_torch_may_compile_what_is_around_them(shape):
     torch.library.opcheck(fused._rectified, tuple(given(*shape)))
+
+
+def test_what_triton_cannot_do_is_said(monkeypatch):
+    """As `stepping` expects it, which then refuses in one line."""
+
+    class Failing:
+        def __getitem__(self, grid):
+            raise TritonError("out of something\nand more")
+
+    monkeypatch.setattr(fused, "_sums", Failing())
+    with pytest.raises(RuntimeError, match=r"^Triton: TritonError: out of something$"):
+        fused.rectified(*given(*SHAPES[0]))
 
 
 def test_a_step_that_is_compiled_around_them_is_the_plain_one():

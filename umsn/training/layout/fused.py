@@ -17,10 +17,14 @@ runs these kernels on a CPU, which is how they are tested where there is no GPU.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.errors import TritonError
 
 from umsn.training.layout.operations import EPSILON
 
@@ -236,7 +240,10 @@ def _backward(
 
 
 def rectified(x: Tensor, filters: Tensor | None = None) -> Tensor:
-    """As `operations.rectified`: (B, C, H, W) of at most 32 bits, filters (G, k, k), k odd -> (B, C, H, W)."""
+    """As `operations.rectified`: (B, C, H, W) of at most 32 bits, filters (G, k, k), k odd -> (B, C, H, W).
+
+    Raises RuntimeError where Triton fails.
+    """
     return _rectified(x, filters)[0]
 
 
@@ -247,9 +254,10 @@ def _rectified(x: Tensor, filters: Tensor | None) -> tuple[Tensor, Tensor]:
     batch, channels, height, width = x.shape
     sums, z = _new_sums(x), torch.empty_like(x)
     facts, form, blocks = _facts(x, filters, FORWARD)
-    _sums[batch, SPLITS, blocks](x, sums, N=height * width, C=channels, EACH=facts["EACH"], S=SPLITS, **form)
     tiles = triton.cdiv(height * width, form["P"])
-    _forward[batch, tiles, blocks](x, sums, _pointer(filters, x), z, **facts, **form)
+    with _failures_told():
+        _sums[batch, SPLITS, blocks](x, sums, N=height * width, C=channels, EACH=facts["EACH"], S=SPLITS, **form)
+        _forward[batch, tiles, blocks](x, sums, _pointer(filters, x), z, **facts, **form)
     return z, sums
 
 
@@ -267,8 +275,10 @@ def _rectified_back(dz: Tensor, x: Tensor, sums: Tensor, filters: Tensor | None)
     numbers, back, dx = facts["TAPS"] ** 2, torch.empty_like(sums), torch.empty_like(x)
     taps = sums if filters is None else sums.new_empty(batch * SPLITS, numbers, channels)
     room, given = triton.next_power_of_2(numbers), (x, dz, sums, _pointer(filters, x), back)
-    _sums_back[batch, SPLITS, blocks](*given, taps, ROOM=room, **facts, **form)
-    _backward[batch, triton.cdiv(height * width, form["P"]), blocks](*given, dx, **facts, **form)
+    tiles = triton.cdiv(height * width, form["P"])
+    with _failures_told():
+        _sums_back[batch, SPLITS, blocks](*given, taps, ROOM=room, **facts, **form)
+        _backward[batch, tiles, blocks](*given, dx, **facts, **form)
     if filters is None:
         return dx, x.new_empty(0)
     df = taps.unflatten(2, (len(filters), -1)).sum((0, 3))  # (k k, G)
@@ -293,6 +303,16 @@ def _back(ctx, dz: Tensor, _: Tensor | None) -> tuple[Tensor, Tensor | None]:
 
 
 _rectified.register_autograd(_back, setup_context=_keep)
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """A block in which what Triton cannot compile or start raises RuntimeError."""
+    try:
+        yield
+    except TritonError as error:
+        why = next(iter(str(error).splitlines()), "")
+        raise RuntimeError(f"Triton: {type(error).__name__}: {why}") from error
 
 
 def _new_sums(x: Tensor) -> Tensor:
