@@ -32,9 +32,8 @@ ROW = ["method", "face", "size", "kernel"]  #: what names a row
 MEANS = {"psnr": 0.01, "ssim": 0.001, "distance": 0.002}
 ROWS = {"psnr": 0.5, "ssim": 0.02, "distance": 0.1}
 
-#: The same of a method whose thresholds make another kernel of another rounding: a mean over one row, which narrows by
-#: the root of their number, and a single row. In 64 bits on 24 images under 13, 19 and 25 pixels, changes of the
-#: seventh digit move PSNR by 0.24 dB (s.d.; at most 1.1) with pan and by 0.48 dB (1.4) with krishnan.
+#: The same of a method whose thresholds make another kernel of another rounding (the record rounding): a mean over one
+#: row, which narrows by the root of their number, and a single row.
 UNSTEADY = ("krishnan", "pan")
 UNSTEADY_MEANS = {"psnr": 4.0, "ssim": 0.2, "distance": 0.4}
 UNSTEADY_ROWS = {"psnr": 6.0, "ssim": 0.3, "distance": 0.6}
