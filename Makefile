@@ -6,7 +6,8 @@
 #                                                        the whole book of another edition, on your data and device
 #   FACES=faces LAYOUT=labelmap MINUTES=60 make gpu      train for so long, or go on, into trained/gpu: every stage,
 #                                                        then the other rows of Table VI, shortened until all fit;
-#                                                        then measure what was trained, on TEST if it is given
+#                                                        then measure what was trained, on TEST if it is given;
+#                                                        NETWORK_LAYOUT=gpu-triton as for umsn train
 #   make recogniser                                      fetch dlib's descriptor and landmarks by npm into recogniser/;
 #                                                        DESCRIPTOR=recogniser make book then judges by them
 #   make figures                                         take what the notebooks drew over into figures/
@@ -61,7 +62,7 @@ pdf: setup
 	@$(BIN)/doit pdf
 
 gpu: setup
-	@$(BIN)/umsn train --recipe $(TRAIN) --out trained/$(TRAIN) --all --fit $(GPU_MINUTES) --minutes $(GPU_MINUTES) $(if $(FACES),--faces $(FACES)) $(if $(LAYOUT),--layout $(LAYOUT))
+	@$(BIN)/umsn train --recipe $(TRAIN) --out trained/$(TRAIN) --all --fit $(GPU_MINUTES) --minutes $(GPU_MINUTES) $(if $(FACES),--faces $(FACES)) $(if $(LAYOUT),--layout $(LAYOUT)) $(if $(NETWORK_LAYOUT),--network-layout $(NETWORK_LAYOUT))
 	@$(BIN)/umsn measure training --folders trained/$(TRAIN) --json trained/$(TRAIN)/records/training.json > /dev/null
 	@for weights in trained/$(TRAIN)/pretrained/*.safetensors; do \
 		[ -e $$weights ] || continue; \
