@@ -6,7 +6,7 @@ import pytest
 
 from umsn.experiments.evaluate import measure
 from umsn.experiments.verify import verify
-from umsn.files import InputError, write_json
+from umsn.files import InputError, read_json, write_json
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +128,27 @@ def test_methods_whose_kernels_jump_have_their_own_limits(tmp_path, monkeypatch,
     verdict = verify(tmp_path / "record.json")
     assert verdict.holds == (not why)
     assert verdict.why.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("table", "method", "column", "off", "holds"),
+    [
+        ("top", "umsn", "mean", 0.5, True),
+        ("top", "umsn", "mean", 5.0, False),
+        ("top", "pan", "mean", 5.0, True),
+        ("top", "pan", "mean", 30.0, False),
+        ("distance", "umsn", "mean", 0.005, True),
+        ("distance", "umsn", "mean", 0.05, False),
+        ("distance", "pan", "low", 0.05, True),
+        ("distance", "pan", "low", 0.5, False),
+        ("top", "umsn", "rows", 1, False),
+    ],
+)
+def test_a_record_of_recognition_is_held_to_what_its_tables_measure(home, table, method, column, off, holds):
+    from umsn.experiments.verify import POINTS, _verify_numbers
+
+    record = read_json(home / "results/measured/recognition-dlib.json")
+    other = copy.deepcopy(record)
+    next(row for row in other[table] if row["method"] == method)[column] += off
+    verdict = _verify_numbers(record, other, POINTS["recognition"])
+    assert (verdict.holds, verdict.largest) == (holds, pytest.approx(off))

@@ -38,9 +38,14 @@ UNSTEADY = ("krishnan", "pan")
 UNSTEADY_MEANS = {"psnr": 4.0, "ssim": 0.2, "distance": 0.4}
 UNSTEADY_ROWS = {"psnr": 6.0, "ssim": 0.3, "distance": 0.6}
 
-#: How far a number of other experiments may be off: so much, and so much of its size; or, by experiment, so far.
+#: How far a number of other experiments may be off: so much, and so much of its size; or, by experiment and table, so
+#: far; and so far in rows of those methods.
 OFF, SHARE = 0.002, 0.0005
-POINTS = {"recognition": 1.0, "descriptor": 0.01}
+POINTS = {
+    "recognition": {"top": 1.0, "gain": 1.0, "distance": 0.01, "nearer": 0.01},
+    "descriptor": {"scores": 0.01},
+}
+UNSTEADY_POINTS = {"top": 25.0, "distance": 0.1}
 
 
 #: What a record says of itself, and the rows of one of `umsn evaluate`.
@@ -132,7 +137,7 @@ def verify(
     if name != "evaluate":
         again = catalogue.run(name, _network(next(iter(digests.values()), None), weights, device), judge, **asked)
         _same_made(path, made, again["provenance"], ("data", "weights"))
-        return _verify_numbers(record, again, POINTS.get(name))
+        return _verify_numbers(record, again, POINTS.get(name, {}))
     part = limit is not None and limit < made["protocol"]["faces"]
     if part:
         asked |= {"faces": str(limit)} if is_count(asked.get("faces", "")) else {"limit": limit}
@@ -197,8 +202,8 @@ def _same_made(path: Path, made: Mapping[str, Any], now: Mapping[str, Any], what
             raise InputError(f"{path}: was made with other {key} ({made.get(key)}, not {now.get(key)})")
 
 
-def _verify_numbers(record: Mapping[str, Any], again: Mapping[str, Any], points: float | None) -> Verdict:
-    """Compare every leaf: the same names, the same words, numbers near each other."""
+def _verify_numbers(record: Mapping[str, Any], again: Mapping[str, Any], points: Mapping[str, float]) -> Verdict:
+    """Compare every leaf: the same names, the same words, numbers near each other, in tables of ``points`` so near."""
     old, new = (dict(_leaves({k: v for k, v in tree.items() if k != "provenance"})) for tree in (record, again))
     apart, wrong = [], [f"{name} is in one of them only" for name in sorted(old.keys() ^ new.keys())]
     for name in old.keys() & new.keys():
@@ -207,7 +212,10 @@ def _verify_numbers(record: Mapping[str, Any], again: Mapping[str, Any], points:
             wrong += [f"{name}: {before!r}, now {after!r}"] * (before != after)
             continue
         apart.append(abs(before - after))
-        if not apart[-1] <= (points or OFF + SHARE * abs(after)):
+        _, table, *words = name.replace(" ", "/").split("/")
+        limits = {**points, **UNSTEADY_POINTS} if points and not {*UNSTEADY}.isdisjoint(words) else points
+        counted = words[-1:] in (["rows"], ["faces"])
+        if not apart[-1] <= (0 if counted else limits.get(table, OFF + SHARE * abs(after))):
             wrong.append(f"{name}: {before}, now {after}")
     return Verdict(len(apart), apart.count(0), max(apart, default=0.0), not wrong, min(wrong, default=""))
 
