@@ -8,10 +8,11 @@ import torch
 from torch import nn
 from training import run_in, striped
 
+from umsn.evaluation import metrics
 from umsn.experiments import choices as experiment
 from umsn.files import InputError
 from umsn.networks import weights
-from umsn.networks.losses import charbonnier, class_losses
+from umsn.networks.losses import charbonnier, class_losses, psnr_loss
 from umsn.recipes import recipe
 from umsn.training.choices import THE_PAPERS, Average, Choices
 from umsn.training.stages import UP_TO_UMSN, export, train
@@ -111,6 +112,17 @@ def test_a_history_names_the_error(plain, tmp_path):
     assert row["charbonnier"] == row["loss"] and "l1" not in row and "l1" in plain[1][0]
 
 
+def test_minus_psnr_may_be_the_loss(plain, tmp_path):
+    random = torch.Generator().manual_seed(0)
+    restored, sharp = torch.rand(2, 2, 3, 8, 8, generator=random)
+    masks = torch.rand(2, 4, 8, 8, generator=random).softmax(1)
+    loss = psnr_loss(class_losses(restored, sharp, masks, torch.Tensor.square).sum(1))
+    assert float(loss) == pytest.approx(-float(metrics.psnr(restored, sharp).mean()), abs=1e-4)
+    run = chosen(plain, tmp_path, Choices(error="psnr"))
+    (row, *_) = train(run, FACES, stages=["bnet"], say=None)["bnet"]
+    assert row["minus psnr"] == row["loss"] < 0 and "l1" not in row
+
+
 def test_another_choice_is_another_training(plain, tmp_path):
     run = replace(plain[0], choices=OWN)
     with pytest.raises(InputError, match=r"another run \(choices differ"):
@@ -136,6 +148,7 @@ def test_a_checkpoint_without_its_average_is_refused(plain, tmp_path):
     [
         (OWN, ["nah"], "stage 'nah' has a loss of its own"),
         (OWN, UP_TO_UMSN[:-1], "change no stage of parse-clean"),
+        (Choices(error="psnr"), ["umsn"], "PSNR is one number; error l1 or charbonnier was expected"),
     ],
 )
 def test_choices_that_change_nothing_are_refused(plain, choices, stages, told):

@@ -65,7 +65,9 @@ def add_options(add: Add) -> None:
         metavar="PART",
         help="beyond the paper: train with AdamW, which shrinks the weights by PART of the rate at each step",
     )
-    add("--error", default="l1", help="of a pixel: l1 (default, the paper's) or charbonnier, for rows of Table VI")
+    add(
+        "--error", default="l1", help="for rows of Table VI: l1 (default, the paper's), charbonnier, or psnr (not umsn)"
+    )
     add(
         "--network-layout",
         default="auto",

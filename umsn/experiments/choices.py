@@ -41,6 +41,7 @@ def schedules(usual: Schedule) -> dict[str, tuple[Schedule, Choices]]:
         "AdamW, 0.1": (usual, Choices(weight_decay=0.1)),
         "Charbonnier error": (usual, Choices(error="charbonnier")),
         "twice the batch, 1.4 times the rate, half the steps": (twice, THE_PAPERS),
+        "PSNR as the loss": (usual, Choices(error="psnr")),
     }
 
 

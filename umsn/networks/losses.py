@@ -25,6 +25,11 @@ def charbonnier(difference: Tensor) -> Tensor:
     return (difference.square() + 1e-6).sqrt()
 
 
+def psnr_loss(squared: Tensor) -> Tensor:
+    """Minus the PSNR of images with these mean squared errors (B,), in dB, averaged over the batch; not the paper's."""
+    return 10 * (squared + 1e-8).log10().mean()
+
+
 def reconstruction_loss(restored: Tensor, sharp: Tensor, masks: Tensor) -> Tensor:
     """Eq. 3: the class losses added up, averaged over the batch; a scalar."""
     return class_losses(restored, sharp, masks).sum(dim=1).mean()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from umsn.files import InputError
 
-Error = Literal["l1", "charbonnier"]
+Error = Literal["l1", "charbonnier", "psnr"]
 ERRORS: tuple[Error, ...] = get_args(Error)
 
 
@@ -26,7 +26,8 @@ class Choices:
 
     average: float = 0.0  #: the part of a moving average of the weights that stays at a step, in [0, 1); 0 is none
     weight_decay: float = 0.0  #: AdamW's: the part of each weight that a step of rate 1 takes away, in [0, 1]
-    error: Error = "l1"  #: of a pixel in Eq. 3: the paper's, or sqrt(d^2 + 1e-6), which is smooth at 0
+    #: of a pixel in Eq. 3: the paper's, or sqrt(d^2 + 1e-6), which is smooth at 0; "psnr" stands for the whole of Eq. 3
+    error: Error = "l1"
 
     def __post_init__(self) -> None:
         if not 0 <= self.average < 1:
@@ -34,7 +35,7 @@ class Choices:
         if not 0 <= self.weight_decay <= 1:
             raise InputError(f"weight decay {self.weight_decay!r}: expected 0 to 1")
         if self.error not in ERRORS:
-            raise InputError(f"error {self.error!r}: expected {' or '.join(ERRORS)}")
+            raise InputError(f"error {self.error!r}: expected one of {', '.join(ERRORS)}")
 
 
 THE_PAPERS = Choices()

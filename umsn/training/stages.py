@@ -216,6 +216,10 @@ def check_choices(run: Run, stages: Sequence[str]) -> None:
         raise InputError(f"{told} change no stage of {', '.join(stages)}; a row of Table VI or a rival was expected")
     if run.choices.error != "l1" and (own := [name for name in wanted if name in LEARNED]):
         raise InputError(f"stage {own[0]!r} has a loss of its own; error l1 was expected")
+    if run.choices.error == "psnr" and "umsn" in wanted:
+        raise InputError(
+            "stage 'umsn' weighs errors of classes, and PSNR is one number; error l1 or charbonnier was expected"
+        )
 
 
 def train(

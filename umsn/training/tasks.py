@@ -15,14 +15,18 @@ from umsn.evaluation import metrics
 from umsn.faces import CLASSES
 from umsn.networks.confidence import ConfidenceNetwork
 from umsn.networks.deblurring import FirstStage
-from umsn.networks.losses import charbonnier, class_losses, confidence_loss, perceptual_loss, total_loss
+from umsn.networks.losses import charbonnier, class_losses, confidence_loss, perceptual_loss, psnr_loss, total_loss
 from umsn.networks.parsing import SNet
 from umsn.recipes import Recipe
 from umsn.training.batches import Batch
 from umsn.training.choices import Error
 
 #: What a difference between two images counts for in Eq. 3.
-ERROR_OF: dict[Error, Callable[[Tensor], Tensor]] = {"l1": Tensor.abs, "charbonnier": charbonnier}
+ERROR_OF: dict[Error, Callable[[Tensor], Tensor]] = {
+    "l1": Tensor.abs,
+    "charbonnier": charbonnier,
+    "psnr": Tensor.square,
+}
 
 Features = Callable[[Tensor], Tensor]  #: of Eq. 5: images (B, 3, H, W) in [0, 1] -> maps
 
@@ -80,7 +84,7 @@ class Whole(nn.Module):
     parse: S-Net, frozen: images (B, 3, H, W) -> masks (B, K, H, W)
     features: of Eq. 5; without them L_p is left out
     recipe: gives lambda and lambda_1
-    error: of a pixel in Eq. 3
+    error: of a pixel in Eq. 3, or "psnr" in its place, which a confidence network cannot weigh
     """
 
     only: int | None = None
@@ -104,9 +108,11 @@ class Whole(nn.Module):
             masks = self.parse(batch.blurred)
         restored = self.network(batch.blurred, masks).restored.float()
         by_class = class_losses(restored, batch.sharp, batch.masks, ERROR_OF[self.error])  # (B, K)
-        terms = {self.error: by_class.sum(1).mean()}
+        of_image = by_class.sum(1)  # (B,)
+        title = "minus psnr" if self.error == "psnr" else self.error
+        loss = psnr_loss(of_image) if self.error == "psnr" else of_image.mean()
+        terms = {title: loss}
         terms |= {f"L_{name}": by_class[:, i].mean() for i, name in enumerate(CLASSES)}
-        loss = terms[self.error]
         if self.confidence is not None:
             confidence = self.confidence(restored, batch.sharp, batch.masks)  # (B, K)
             terms |= {f"C_{name}": confidence[:, i].mean() for i, name in enumerate(CLASSES)}
