@@ -22,14 +22,6 @@ from umsn.records import Timer, provenance
 #: How to make the record again.
 AGAIN = "run the command. Which images change differs by processor; how many and how far should come out alike"
 
-METHODS = {
-    "cho": rivals.fast_motion,
-    "krishnan": rivals.normalised_sparsity,
-    "pan": rivals.exemplar,
-    "shan": rivals.high_quality,
-    "xu": rivals.unnatural_sparsity,
-    "zhong": rivals.directional,
-}
 BITS = {32: torch.float32, 64: torch.float64}
 
 
@@ -37,7 +29,7 @@ BITS = {32: torch.float32, 64: torch.float64}
 def changes(name: str, kind: torch.dtype, blurred: torch.Tensor, sharp: torch.Tensor, times: int) -> torch.Tensor:
     """By how much PSNR of each image changes (dB), (times, B), when images (B, 3, H, W) do in their seventh digit."""
     random = torch.Generator().manual_seed(0)
-    deblur = METHODS[name].deblur
+    deblur = rivals.BLIND[name].deblur
     plain = psnr(deblur(blurred.to(kind)).float(), sharp)
     other = [blurred + 1.2e-7 * (torch.rand(blurred.shape, generator=random) - 0.5) for _ in range(times)]
     return torch.stack([psnr(deblur(images.to(kind)).float(), sharp) - plain for images in other])
@@ -55,7 +47,7 @@ def main() -> None:
     (some,) = blurred_batches(faces, protocol, batch=len(faces) * len(chosen.sizes))
     rows = []
     with Timer() as timer:
-        for name in METHODS:
+        for name in rivals.BLIND:
             for bits, kind in BITS.items():
                 moved = changes(name, kind, some.blurred, some.sharp, chosen.times)
                 changed = (moved.abs() > 0.01).any(0)

@@ -32,12 +32,7 @@ def in_double(method: Method) -> Method:
 #: Methods that need no weights: the input as it is, and rivals of Table III.
 UNTRAINED: Mapping[str, Method] = {
     "blurred": lambda blurred: blurred,
-    "cho": in_double(rivals.fast_motion.deblur),
-    "krishnan": in_double(rivals.normalised_sparsity.deblur),
-    "pan": in_double(rivals.exemplar.deblur),
-    "shan": in_double(rivals.high_quality.deblur),
-    "xu": in_double(rivals.unnatural_sparsity.deblur),
-    "zhong": in_double(rivals.directional.deblur),
+    **{name: in_double(rival.deblur) for name, rival in rivals.BLIND.items()},
 }
 
 #: Methods that need weights: the rows of Table VI, and the rivals that are trained.
